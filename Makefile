@@ -1,0 +1,66 @@
+# Works with GNU make 3.81. Paths are relative throughout, so a checkout below a folder with spaces in its name is fine.
+
+# Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
+OWN_VENV :=
+
+PACKAGES := -e ./core -e ./plugins/local
+PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENVS := .venv $(OWN_VENV:%=.venvs/%)
+# Here and not in a rule: make looks at a stamp's age before it runs what the stamp depends on.
+ifeq (,$(filter help clean,$(MAKECMDGOALS)))
+$(foreach venv,$(VENVS),$(shell sh tools/venv.sh check $(venv) || rm -f $(venv)/.installed $(venv)/.installed-dev))
+endif
+
+.PHONY: help quickstart test lint bench sweep clean $(OWN_VENV:%=test-%)
+
+help:
+	@echo "make quickstart  install evalyard into .venv, run a small evaluation and show its scores"
+	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it)"
+	@echo "make lint        ruff, mypy and the import rules"
+	@echo "make bench       how long commands take (BENCH_ARGS=--check fails when a target is missed)"
+	@echo "make sweep       the full kill-point sweep, of which make test runs a sample"
+	@echo "make clean       remove environments and caches; run directories stay"
+
+quickstart: .venv/.installed
+	@echo '$$ evalyard run --config examples/quickstart.yaml --wait' >&2
+	@invocation=$$(.venv/bin/evalyard run --config examples/quickstart.yaml --wait) && \
+	echo "\$$ evalyard results $$invocation" >&2 && \
+	.venv/bin/evalyard results "$$invocation"
+
+# The environments of single plugins come first, so that the closing line of the whole suite is the last one.
+test: $(OWN_VENV:%=test-%) .venv/.installed-dev
+	.venv/bin/python -m pytest $(OWN_VENV:%=--ignore=tests/plugins/%) $(PYTEST_ARGS)
+
+$(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev
+	.venvs/$*/bin/python -m pytest tests/plugins/$* $(PYTEST_ARGS)
+
+lint: .venv/.installed-dev
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+
+bench: .venv/.installed-dev
+	.venv/bin/python -m bench.run $(BENCH_ARGS)
+
+sweep: .venv/.installed-dev
+	EVALYARD_SWEEP=all .venv/bin/python -m pytest tests/sweep -n auto $(PYTEST_ARGS)
+
+clean:
+	rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find core plugins tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: $(PYPROJECTS) tools/venv.sh
+	@sh tools/venv.sh install .venv $(PACKAGES)
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed constraints-dev.txt
+	@sh tools/venv.sh install .venv -r constraints-dev.txt
+	@touch $@
+
+.venvs/%/.installed-dev: core/pyproject.toml plugins/%/pyproject.toml constraints-dev.txt tools/venv.sh
+	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* -r constraints-dev.txt
+	@touch $@

@@ -1,0 +1,83 @@
+"""From a file or a text to a RunSpec: compose, interpolate, check, convert."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from evalyard.config.compose import compose
+from evalyard.config.convert import select_tasks, to_spec
+from evalyard.config.emit import emit
+from evalyard.config.interpolate import check_missing, interpolate
+from evalyard.config.load import read_text
+from evalyard.config.node import Node, Problems
+from evalyard.errors import ConfigError
+from evalyard.specs import RunSpec
+
+
+def load_run(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    only_tasks: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> RunSpec:
+    """Read a configuration file.
+
+    Args:
+        path: the YAML file; groups that its `defaults:` names are looked for beside it first.
+        overrides: what was given with `-o`, in order.
+        only_tasks: keep only these tasks: NAME, or NAME.0 for the first one of that name.
+        environ: what `${oc.env:...}` sees; the process environment by default.
+
+    Raises:
+        ConfigError: with every problem that was found, each naming its file, line and column.
+        UsageError: for a name in `only_tasks` that is not there.
+    """
+    return load_text(read_text(path), str(path), overrides, only_tasks=only_tasks, environ=environ, folder=path.parent)
+
+
+def load_text(
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    *,
+    only_tasks: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> RunSpec:
+    """Read a configuration from memory, such as a stored `RunSpec.resolved`; the rest is as in `load_run`.
+
+    Args:
+        text: the YAML.
+        source: what messages call it, and the `source` of the result.
+        overrides: see `load_run`.
+        only_tasks: see `load_run`.
+        environ: see `load_run`.
+        folder: where groups are looked for first; nowhere by default.
+    """
+    problems = Problems()
+    try:
+        root = select_tasks(compose(text, source, folder, overrides), only_tasks)
+        check_missing(root, problems)
+        root = interpolate(root, os.environ if environ is None else environ, problems)
+        root = _finish(root)
+        return to_spec(root, source, "" if problems else emit(root), problems)
+    except RecursionError as error:
+        raise ConfigError([f"{source}: nested too deeply"]) from error
+
+
+def _finish(root: Node) -> Node:
+    """Drop what has done its duty, and make the output folder independent of the current one."""
+    entries = dict(root.value) if isinstance(root.value, dict) else {}
+    entries.pop("user_config_path", None)
+    execution = entries.get("execution")
+    if execution is not None and isinstance(execution.value, dict):
+        output = execution.value.get("output_dir")
+        if output is not None and isinstance(output.value, str) and Path(output.value).parts:
+            path = Path(output.value)
+            path = path.expanduser() if path.parts[0] == "~" else path
+            absolute = Node(str(path.absolute()), output.place)
+            entries["execution"] = Node({**execution.value, "output_dir": absolute}, execution.place)
+    return Node(entries, root.place)

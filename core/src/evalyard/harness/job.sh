@@ -1,0 +1,220 @@
+# ---------------------------------------------------------------------------------------------------------------------
+# From here on: the machinery, the same for every task and server. It needs nothing but a POSIX shell.
+#   started by evalyard (EVALYARD_LAUNCH is set): takes this attempt, or leaves it to whoever has it already
+#   started by hand: keeps the previous logs/ and artifacts/ in attempts/<n>/ and is the next attempt
+
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+say() { printf '%s evalyard: %s\n' "$(now)" "$*"; }
+pause() { sleep 0.2 2>/dev/null || sleep 1; }
+
+latest_attempt() {
+  latest=0
+  for started in attempts/*/started.json; do
+    number=${started#attempts/}
+    number=${number%%/*}
+    case $number in *[!0-9]*) continue ;; esac
+    if [ "$number" -gt "$latest" ]; then latest=$number; fi
+  done
+  echo "$latest"
+}
+
+# A hard link makes the file with its whole content, or fails because somebody else was first.
+claim() {
+  mkdir -p "attempts/$1" || return 2
+  draft=attempts/$1/.started.$$
+  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "pid": %s, "started_at": "%s"}\n' \
+    "$1" "${EVALYARD_LAUNCH:-}" "$by_hand" "$$" "$started_at" >"$draft" || return 2
+  ln "$draft" "attempts/$1/started.json" 2>/dev/null
+  claimed=$?
+  rm -f "$draft"
+  return "$claimed"
+}
+
+refuse_beside_running() {
+  [ -e "attempts/$1/started.json" ] && [ ! -e "attempts/$1/exit.json" ] || return 0
+  running=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "attempts/$1/started.json")
+  case $(ps -o args= -p "${running:-0}" 2>/dev/null) in
+    *run.sh*)
+      echo "attempt $1 is still running (process $running): wait for it, or stop it with: kill $running" >&2
+      exit 75 ;;
+  esac
+}
+
+take_attempt() {
+  if [ -n "${EVALYARD_LAUNCH:-}" ]; then
+    by_hand=false
+    attempt=${EVALYARD_ATTEMPT:?must be set beside EVALYARD_LAUNCH}
+    claim "$attempt" && return
+    [ -e "attempts/$attempt/started.json" ] && exit 0
+    echo "cannot start: attempts/$attempt/started.json cannot be made in $(pwd)" >&2
+    exit 73
+  fi
+  by_hand=true
+  refuse_beside_running "$(latest_attempt)"
+  attempt=$(($(latest_attempt) + 1))
+  until claim "$attempt"; do
+    [ -e "attempts/$attempt/started.json" ] || { echo "cannot write in $(pwd)" >&2; exit 73; }
+    attempt=$((attempt + 1))
+  done
+}
+
+put_previous_away() {
+  rm -f exit.json
+  previous=$((attempt - 1))
+  while [ "$previous" -gt 0 ] && [ ! -d "attempts/$previous" ]; do previous=$((previous - 1)); done
+  [ "$previous" -gt 0 ] || return 0
+  for item in logs artifacts; do
+    [ -e "$item" ] || continue
+    target=attempts/$previous/$item
+    if [ -e "$target" ]; then target=$target.$attempt; fi
+    mv "$item" "$target"
+  done
+}
+
+# All output goes to the log; by hand it is shown as well.
+redirect_output() {
+  if [ "$by_hand" = false ] || [ -n "${EVALYARD_QUIET:-}" ]; then
+    exec >"$log" 2>&1
+    return
+  fi
+  pipe=attempts/$attempt/.output
+  mkfifo "$pipe" || { exec >"$log" 2>&1; return; }
+  exec 3>&1
+  tee -i "$log" <"$pipe" >&3 &
+  tee=$!
+  exec >"$pipe" 2>&1 3>&-
+  rm -f "$pipe"
+}
+
+children() {
+  ps -A -o ppid= -o pid= 2>/dev/null | while read -r parent pid; do
+    if [ "$parent" = "$1" ]; then echo "$pid"; fi
+  done
+}
+
+signal_tree() {
+  for pid in $(children "$2"); do signal_tree "$1" "$pid"; done
+  kill -s "$1" "$2" 2>/dev/null
+}
+
+stop() {
+  signal=${signal:-$1}
+  say "SIG$1 received"
+  if [ -n "$child" ]; then signal_tree TERM "$child"; fi
+}
+
+answers() {
+  if command -v curl >/dev/null 2>&1; then
+    curl -fs --noproxy '*' -m 5 -o /dev/null "$1"
+  elif command -v wget >/dev/null 2>&1; then
+    http_proxy='' https_proxy='' wget -q -T 5 -O /dev/null "$1"
+  else
+    python3 -c 'import sys, urllib.request as r
+r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)' "$1"
+  fi >/dev/null 2>&1
+}
+
+server_ended() { [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]; }
+
+await_endpoint() {
+  [ -n "$health" ] || return 0
+  say "waiting up to $ready_timeout s for the model server at $EVALYARD_BASE_URL$health"
+  give_up=$(($(date +%s) + ready_timeout))
+  until answers "$EVALYARD_BASE_URL$health"; do
+    [ -z "$signal" ] || return 1
+    if server_ended; then
+      reason='the model server ended before it was ready'
+      code=70
+      return 1
+    fi
+    if [ "$(date +%s)" -ge "$give_up" ]; then
+      reason="the model server was not ready within $ready_timeout s"
+      code=71
+      return 1
+    fi
+    pause
+  done
+  say 'the model server is ready'
+}
+
+watch_server() {
+  while kill -0 $$ 2>/dev/null; do
+    if server_ended; then
+      kill -s USR1 $$
+      return
+    fi
+    sleep 1
+  done
+}
+
+# A trap interrupts `wait`, so wait until the process is really gone; `wait` then still knows its code.
+await_child() {
+  wait "$child"
+  code=$?
+  while kill -0 "$child" 2>/dev/null; do
+    wait "$child"
+    code=$?
+  done
+}
+
+run_program() {
+  watcher=
+  if [ -n "${EVALYARD_SERVER_EXIT:-}" ]; then
+    watch_server >/dev/null 2>&1 &
+    watcher=$!
+  fi
+  sh -c "$(program)" &
+  child=$!
+  if [ -n "$signal" ]; then signal_tree TERM "$child"; fi
+  await_child
+  child=
+  if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null; fi
+  if [ "$code" -ne 0 ] && [ -z "$signal" ] && server_ended; then
+    reason='the model server ended during the evaluation'
+    code=72
+  fi
+}
+
+record_end() {
+  found=true
+  if [ -n "$results" ] && [ ! -e "artifacts/$results" ]; then found=false; fi
+  file=attempts/$attempt/exit.json
+  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "exit_code": %s, "signal": "%s", "reason": "%s", "results": %s, "started_at": "%s", "ended_at": "%s"}\n' \
+    "$attempt" "${EVALYARD_LAUNCH:-}" "$by_hand" "$code" "$signal" "$reason" "$found" "$started_at" "$(now)" >"$file.$$"
+  # The copy first: whoever sees the record in attempts/ finds exit.json too.
+  cp "$file.$$" "exit.json.$$" && mv -f "exit.json.$$" exit.json
+  mv -f "$file.$$" "$file"
+}
+
+started_at=$(now)
+signal='' reason='' code=0 child='' tee=''
+if [ -z "${EVALYARD_LAUNCH:-}" ] && [ -n "$server" ] && [ -z "${EVALYARD_BASE_URL:-}" ]; then
+  exec sh "$server/with_server.sh" sh "$(pwd)/run.sh"
+fi
+take_attempt
+put_previous_away
+mkdir -p logs artifacts
+EVALYARD_OUTPUT_DIR=$(pwd)/artifacts
+export EVALYARD_OUTPUT_DIR
+trap 'stop TERM' TERM
+trap 'stop INT' INT
+trap 'stop HUP' HUP
+trap 'if [ -n "$child" ]; then say "the model server ended"; signal_tree TERM "$child"; fi' USR1
+redirect_output
+say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
+if prepare && await_endpoint; then run_program; fi
+case $signal in
+  TERM) code=143 ;;
+  INT) code=130 ;;
+  HUP) code=129 ;;
+esac
+EVALYARD_EXIT_CODE=$code
+export EVALYARD_EXIT_CODE
+sh -c "$(epilogue)"
+say "ended with exit code $code${reason:+: $reason}"
+record_end
+if [ -n "$tee" ]; then
+  exec >&- 2>&-
+  wait "$tee"
+fi
+exit "$code"

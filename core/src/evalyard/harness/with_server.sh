@@ -1,0 +1,31 @@
+#!/bin/sh
+# Runs a command while the model server of this folder serves: sh with_server.sh COMMAND [ARG ...]
+# The command sees EVALYARD_BASE_URL. The server ends with it.
+cd "$(dirname "$0")" || exit 1
+PORT=${EVALYARD_PORT:-@PORT@}
+latest=0
+for started in attempts/*/started.json; do
+  number=${started#attempts/}
+  number=${number%%/*}
+  if [ -e "$started" ] && [ "$number" -gt "$latest" ]; then latest=$number; fi
+done
+EVALYARD_BASE_URL=http://127.0.0.1:$PORT
+EVALYARD_SERVER_EXIT=$(pwd)/attempts/$((latest + 1))/exit.json
+export PORT EVALYARD_BASE_URL EVALYARD_SERVER_EXIT
+
+command='' server=''
+stop() { if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi; }
+trap stop TERM INT HUP
+(unset EVALYARD_SERVER_EXIT; EVALYARD_QUIET=1 exec sh ./run.sh) &
+server=$!
+"$@" &
+command=$!
+wait "$command"
+code=$?
+while kill -0 "$command" 2>/dev/null; do
+  wait "$command"
+  code=$?
+done
+kill -s TERM "$server" 2>/dev/null
+wait "$server"
+exit "$code"

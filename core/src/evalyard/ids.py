@@ -1,0 +1,71 @@
+"""Names of invocations, jobs and attempts.
+
+An invocation is 8 hex digits, a job is `<invocation>.<n>` (n from 1), and what a backend sees is
+`ey-<invocation>-<n>-<attempt>`: lower case, at most 36 characters, valid as a DNS label, a container name and a
+scheduler's job name alike.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from pathlib import PurePath
+
+INVOCATION_PATTERN = re.compile(r"[0-9a-f]{8}")
+_JOB_PATTERN = re.compile(r"([0-9a-f]{8})\.([1-9][0-9]*)")
+
+
+def new_invocation() -> str:
+    """Return 8 random hex digits; uniqueness in the store is the store's to check."""
+    return secrets.token_hex(4)
+
+
+def new_mark() -> str:
+    """Return a 128-bit launch token: what tells our attempt from a stranger's of the same name."""
+    return secrets.token_hex(16)
+
+
+def job_id(invocation: str, number: int) -> str:
+    """Return the id of the `number`th job (from 1) of an invocation."""
+    return f"{invocation}.{number}"
+
+
+def split_job_id(job: str) -> tuple[str, int]:
+    """Split a job id into invocation and number.
+
+    Raises:
+        ValueError: when `job` is not of the form `<8 hex digits>.<number from 1>`.
+    """
+    match = _JOB_PATTERN.fullmatch(job)
+    if match is None:
+        raise ValueError(f"not a job id: {job!r}")
+    return match[1], int(match[2])
+
+
+def backend_name(invocation: str, part: str | int, attempt: int) -> str:
+    """Return the name under which a backend knows an attempt of a job (`part` = its number) or of a need (its key)."""
+    return f"ey-{invocation}-{part}-{attempt}"
+
+
+def task_folders(names: list[str]) -> list[str]:
+    """Return one folder name per task: the task's own name, or `<name>.<n>` (n from 1) where it occurs more than once.
+
+    Characters that are awkward in paths become `-`. Folder names are unique even where that makes names collide.
+    """
+    plain = [re.sub(r"[^A-Za-z0-9._+-]+", "-", PurePath(name).as_posix()).strip("-.") or "task" for name in names]
+    repeated = {name for name, count in Counter(plain).items() if count > 1}
+    folders: list[str] = []
+    taken: set[str] = set(plain) - repeated
+    counters: dict[str, int] = {}
+    for name in plain:
+        if name not in repeated:
+            folders.append(name)
+            continue
+        folder = name
+        while folder == name or folder in taken:
+            counters[name] = counters.get(name, 0) + 1
+            folder = f"{name}.{counters[name]}"
+        taken.add(folder)
+        folders.append(folder)
+    return folders

@@ -1,0 +1,63 @@
+"""What a hook may know of its surroundings: the connection, secrets by name, a deadline, a cancel token."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+
+from attrs import define, field
+
+from evalyard.records import Connection, PlannedFile
+from evalyard.secrets import NO_SECRETS, SecretSource, render_env_file
+
+CALL_DEADLINE_S = 120.0
+"""How long one hook call may take unless core says otherwise."""
+
+
+@define(kw_only=True)
+class Context:
+    """Handed to every hook but `plan`.
+
+    Attributes:
+        connection: where the backend is.
+        deadline: when this call must have ended, on the clock of `time.monotonic()`.
+        cancelled: set when the user asked for an end; long work should stop soon.
+    """
+
+    connection: Connection
+    run_dir: str = ""
+    deadline: float = field(factory=lambda: time.monotonic() + CALL_DEADLINE_S)
+    cancelled: threading.Event = field(factory=threading.Event)
+    _secrets: SecretSource = field(default=NO_SECRETS, alias="secrets")
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left for this call, never below zero."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def secret(self, variable: str) -> str:
+        """Return a secret's value: the environment's, else the run's own secrets file's.
+
+        Raises:
+            SecretError: naming the variable, when neither has it.
+        """
+        return self._secrets.value(variable)
+
+    def content(self, file: PlannedFile) -> str:
+        """Return what a planned file must contain; the only place where secrets become text.
+
+        Raises:
+            SecretError: when a variable that the file needs has no value.
+        """
+        if not file.secrets:
+            return file.text
+        return render_env_file(self.values(file))
+
+    def values(self, file: PlannedFile) -> Mapping[str, str]:
+        """Return the variables of a secrets file with their values.
+
+        Raises:
+            SecretError: when one has no value.
+        """
+        return {ref.name: self._secrets.value(ref.variable, where=ref.where) for ref in file.secrets}

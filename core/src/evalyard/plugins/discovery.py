@@ -1,0 +1,159 @@
+"""Finding plugins: by entry point, from metadata, without importing any until it is used.
+
+What goes wrong is data first (`Installed.problem`, `LoadFailure`) so that listing never fails because of one broken
+package, and an error with the package's name and the remedy once somebody asks for that plugin.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from evalyard.errors import PluginError
+from evalyard.plugins import hookspecs
+from evalyard.plugins.markers import API, PROJECT
+
+EXECUTORS = "evalyard.executors"
+EXTENSIONS = "evalyard.extensions"
+
+KNOWN_PACKAGES = {"local": "evalyard-local", "slurm": "evalyard-slurm", "lepton": "evalyard-lepton"}
+"""Executors that are published with evalyard: what to install when one is asked for and absent."""
+
+
+@frozen(kw_only=True)
+class Installed:
+    """One plugin as its package's metadata tells it; nothing of it has been imported."""
+
+    group: str
+    name: str
+    package: str
+    version: str
+    target: str
+    """`module:attribute`."""
+
+
+@frozen(kw_only=True)
+class LoadFailure:
+    """Why an installed plugin cannot be used."""
+
+    plugin: Installed
+    reason: str
+
+
+def installed(group: str) -> tuple[Installed, ...]:
+    """List the plugins of an entry-point group, sorted by name, from metadata alone."""
+    found = [
+        Installed(
+            group=group,
+            name=entry.name,
+            package=entry.dist.name if entry.dist else "?",
+            version=entry.dist.version if entry.dist else "?",
+            target=entry.value,
+        )
+        for entry in importlib.metadata.entry_points(group=group)
+    ]
+    unique = {(plugin.name, plugin.package.lower(), plugin.target): plugin for plugin in found}
+    return tuple(unique[key] for key in sorted(unique))
+
+
+def load_executor(name: str) -> type[Any]:
+    """Import the executor class that `execution.type: <name>` means.
+
+    Raises:
+        PluginError: not installed (naming the package to install), claimed by two packages, broken, or made for
+            another API.
+    """
+    executor = _load(EXECUTORS, name, what=f"execution.type '{name}'", absent=_absent_executor)
+    missing = sorted(hook for hook in hookspecs.REQUIRED if not implements(executor, hook))
+    if missing:
+        raise PluginError(f"executor '{name}' does not implement {', '.join(missing)}; its package is incomplete")
+    settings = getattr(executor, "Settings", None)
+    if not (isinstance(settings, type) and attrs.has(settings)) or not hasattr(settings, "connection"):
+        raise PluginError(f"executor '{name}' has no attrs class `Settings` with a method `connection()`")
+    return executor
+
+
+def load_extension(name: str) -> type[Any]:
+    """Import the extension class that `extensions.<name>` means.
+
+    Raises:
+        PluginError: not installed, claimed by two packages, broken, made for another API, or implementing a hook
+            plainly where only wrappers may.
+    """
+    extension = _load(EXTENSIONS, name, what=f"extensions.{name}", absent=_absent_extension)
+    for hook in dir(hookspecs):
+        options = getattr(getattr(extension, hook, None), f"{PROJECT}_impl", None)
+        if options and not (options.get("wrapper") or options.get("hookwrapper")):
+            raise PluginError(
+                f"extension '{name}' ({extension.__module__}) implements the hook '{hook}' plainly: its answer would "
+                "replace the executor's. Extensions may only wrap: @hookimpl(wrapper=True)"
+            )
+    return extension
+
+
+def check_executors() -> tuple[Installed | LoadFailure, ...]:
+    """Import every installed executor and say which can be used; for `doctor`, never for listing."""
+    results: list[Installed | LoadFailure] = []
+    for plugin in installed(EXECUTORS):
+        try:
+            load_executor(plugin.name)
+        except PluginError as error:
+            results.append(LoadFailure(plugin=plugin, reason=error.message))
+        else:
+            results.append(plugin)
+    return tuple(results)
+
+
+def implements(executor: type[Any], hook: str) -> bool:
+    """Whether an executor's own class answers a hook: a capability is a hook that it implements."""
+    return hasattr(getattr(executor, hook, None), f"{PROJECT}_impl")
+
+
+def _load(group: str, name: str, *, what: str, absent: Callable[[str], PluginError]) -> type[Any]:
+    plugins = [plugin for plugin in installed(group) if plugin.name == name]
+    if not plugins:
+        raise absent(name)
+    if len(plugins) > 1:
+        packages = ", ".join(f"{plugin.package} {plugin.version} ({plugin.target})" for plugin in plugins)
+        raise PluginError(f"{what} is claimed by more than one package: {packages}", hint="uninstall all but one")
+    plugin = plugins[0]
+    entry = importlib.metadata.EntryPoint(name=plugin.name, value=plugin.target, group=group)
+    try:
+        loaded = entry.load()
+    except Exception as error:  # a stranger's import may raise anything
+        raise PluginError(
+            f"{what}: package {plugin.package} {plugin.version} cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"pip install --upgrade {plugin.package}",
+        ) from error
+    if not isinstance(loaded, type):
+        raise PluginError(f"{what}: {plugin.target} of package {plugin.package} is not a class")
+    api = getattr(loaded, "api", None)
+    if api != API:
+        raise PluginError(
+            f"{what}: package {plugin.package} {plugin.version} is written for API {api}; this evalyard has API {API}",
+            hint=f"pip install --upgrade {PROJECT} {plugin.package}",
+        )
+    return loaded
+
+
+def _absent_executor(name: str) -> PluginError:
+    names = [plugin.name for plugin in installed(EXECUTORS)]
+    package = KNOWN_PACKAGES.get(name)
+    if package:
+        return PluginError(f"execution.type '{name}' is not installed", hint=f"pip install {package}")
+    close = difflib.get_close_matches(name, {*names, *KNOWN_PACKAGES}, n=1)
+    meant = f"; did you mean '{close[0]}'?" if close else ""
+    return PluginError(
+        f"execution.type '{name}' is not installed{meant}",
+        hint=f"installed: {', '.join(names) or 'none'}; the package is often called evalyard-{name}",
+    )
+
+
+def _absent_extension(name: str) -> PluginError:
+    names = ", ".join(plugin.name for plugin in installed(EXTENSIONS)) or "none"
+    return PluginError(f"extensions.{name} is not installed", hint=f"installed: {names}")

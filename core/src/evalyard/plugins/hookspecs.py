@@ -1,0 +1,136 @@
+"""The hooks: all that an executor answers, and all that an extension may wrap.
+
+Exactly one executor is registered in a session, so every hook has one answer, and that answer is never None. Hooks get
+and return frozen records. Core owns names, marks, intent, retries, states and secrets; an executor translates.
+
+A hook may raise `Transient` (no answer, or "later": whether the request took effect is not known), `InvalidJob` (a
+refusal that stays a refusal) or `BackendError` (the backend cannot be used). Anything else that escapes is reported as
+the plugin's bug. Every call must end before `ctx.deadline`; long work looks at `ctx.cancelled` now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalyard.plugins.markers import hookspec
+
+if TYPE_CHECKING:
+    from evalyard.plugins.context import Context
+    from evalyard.records import Finding, Handle, Job, LaunchError, LogChunk, Need, Observation, Plan
+
+
+@hookspec(firstresult=True)
+def check(ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
+    """Look whether the backend can take these plans (none for a bare `doctor`), changing nothing.
+
+    Called by `doctor`, and by `run` before anything is made. A finding of severity ERROR stops the run; it says what
+    is wrong and which command mends it. An empty answer means that nothing was found, not that nothing was looked at.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def plan(settings: Any, job: Job) -> Plan:
+    """Render everything that would be sent for one attempt: files, argv, payload, needs, names of secrets.
+
+    Pure: no network, no subprocess, no clock, nothing written. `settings` is an instance of the executor's `Settings`.
+    `launch` later sends exactly this plan. What is known only once a need is there (the URL of a server) is declared
+    in `bindings`, and core puts it into `environment` before `launch`.
+
+    Example: a batch scheduler renders its script into `files` of a FILES need, and `sbatch ...` into `argv`.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def provision(ctx: Context, need: Need) -> Handle:
+    """Make what jobs depend on; called once per need's key, however many jobs share it.
+
+    On return an upload, a pull or an environment is finished; a server is created, not necessarily ready: the job
+    script waits for it. Idempotent on `need.name` and `need.mark`: called again after a crash it finishes or adopts.
+    Something of the same name without our mark is an error, never adopted.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def launch(ctx: Context, plans: Sequence[Plan]) -> Mapping[str, Handle | LaunchError]:
+    """Start a batch of jobs, with as few requests as the backend allows; answer for every plan, by name.
+
+    One refused job fails alone, as a LaunchError in the backend's words. Idempotent on name and mark: a job that is
+    already there is adopted, and nothing runs twice. When the answer as a whole was lost, raise Transient: core looks
+    the names up with `find` before it tries again.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def find(ctx: Context, names: Mapping[str, str]) -> Mapping[str, Handle]:
+    """Look up jobs and needs by name -> mark: adoption after a crash or a lost reply.
+
+    Only what carries our name AND our mark is returned, ended or not. A name that is absent from the answer is
+    absent from the backend; when that cannot be said, raise Transient.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def status(ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
+    """Say where these jobs and needs stand, in ONE round trip for all, exit files included.
+
+    The answer may be partial: a name left out means "the backend did not mention it", which core counts, and is never
+    success. Foreign words map by a table; an unlisted one is UNKNOWN carrying the word. Raise Transient when the
+    backend did not answer. An observation may carry a fresher handle.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def logs(ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
+    """Return up to `limit` bytes' worth of whole lines after `cursor` ("" = from the start); never wait for more.
+
+    `role` is `client` (the harness) or `server` (the model server that it uses). Bytes that are not UTF-8 are
+    replaced; a character is never split; a last line without a newline is given once the job has ended. `ended` says
+    that nothing more will come. A log that does not exist (yet) is an empty chunk.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def fetch(ctx: Context, handle: Handle, dest: Path) -> Sequence[str]:
+    """Bring a job's artifacts and logs into `dest`, where no disk is shared; return the files' paths below it.
+
+    Repeatable. An executor whose run directory is on this machine's disk does not implement it.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def cancel(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+    """Ask these jobs to end; return the handles that the request could not be made for.
+
+    Repeatable, and no error for what has ended or is absent: a finished job keeps its true result.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def teardown(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+    """Remove what these jobs and needs still hold at the backend; return the handles that remain.
+
+    Repeatable; what is absent is gone; "gone" only when the backend says so. Goes on past one that fails. Results,
+    logs and exit files stay.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def orphans(ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
+    """Return what carries our kind of mark at this backend and is not among `known` (name -> mark)."""
+    raise NotImplementedError
+
+
+REQUIRED = frozenset({"plan", "launch", "find", "status", "logs", "cancel", "teardown"})
+"""What every executor must implement; the rest are capabilities."""

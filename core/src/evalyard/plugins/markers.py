@@ -1,0 +1,11 @@
+"""The markers that tie implementations to our hooks."""
+
+import pluggy
+
+PROJECT = "evalyard"
+
+API = 0
+"""The version of the hooks. An executor or extension says which one it was written for in its `api` attribute."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)

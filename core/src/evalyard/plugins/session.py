@@ -1,0 +1,201 @@
+"""A session: one executor at one connection, and the extensions that observe it.
+
+The lifecycle's steps are typed methods here, and nothing else touches pluggy's hook calls. What a plugin may get wrong
+is caught at this border: None for an answer, answers for names nobody asked about, exceptions that are no error of
+ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pluggy
+from attrs import evolve
+
+from evalyard.errors import EvalyardError, PluginError, Transient
+from evalyard.plugins import hookspecs
+from evalyard.plugins.context import Context
+from evalyard.plugins.discovery import implements, load_executor, load_extension
+from evalyard.plugins.markers import PROJECT
+from evalyard.records import (
+    Connection,
+    Finding,
+    Handle,
+    Job,
+    LaunchError,
+    LogChunk,
+    Need,
+    Observation,
+    Plan,
+)
+from evalyard.specs import Section
+from evalyard.states import JobState
+
+NOT_MENTIONED = "the backend answered without mentioning it"
+
+
+class Session:
+    """The lifecycle of jobs at one backend.
+
+    Raises (all methods):
+        Transient: the backend did not answer.
+        BackendError, InvalidJob: it refused.
+        PluginError: the plugin broke the contract; the message names it.
+    """
+
+    def __init__(
+        self,
+        executor: type[Any],
+        connection: Connection,
+        extensions: Sequence[Any] = (),
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.connection = connection
+        self.warnings = tuple(warnings)
+        """Extensions that were left out, and why."""
+        self._executor = executor
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        try:
+            self._manager.register(executor(), name=connection.executor)
+            for extension in extensions:
+                self._manager.register(extension)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"{connection.executor}: a hook does not fit its specification: {error}") from error
+
+    def can(self, hook: str) -> bool:
+        """Whether the executor has this capability."""
+        return implements(self._executor, hook)
+
+    def check(self, ctx: Context, plans: Sequence[Plan] = ()) -> tuple[Finding, ...]:
+        """Preflight; empty when the executor offers none."""
+        return tuple(self._call("check", ctx=ctx, plans=plans)) if self.can("check") else ()
+
+    def plan(self, settings: Any, job: Job) -> Plan:
+        """Render one attempt."""
+        plan: Plan = self._call("plan", settings=settings, job=job)
+        if (plan.job, plan.attempt, plan.name, plan.mark) != (job.id, job.attempt, job.name, job.mark):
+            raise PluginError(f"{self.connection.executor}: plan answered for another job than {job.name}")
+        return plan
+
+    def provision(self, ctx: Context, need: Need) -> Handle:
+        """Make one need."""
+        if not self.can("provision"):
+            raise PluginError(f"{self.connection.executor}: plans need '{need.key}', and it has no provision")
+        handle: Handle = self._call("provision", ctx=ctx, need=need)
+        self._same_names("provision", [need.name], {handle.name: handle})
+        return handle
+
+    def launch(self, ctx: Context, plans: Sequence[Plan]) -> dict[str, Handle | LaunchError]:
+        """Start a batch; every plan has an answer."""
+        names = [plan.name for plan in plans]
+        answers: dict[str, Handle | LaunchError] = dict(self._call("launch", ctx=ctx, plans=plans))
+        self._same_names("launch", names, answers)
+        silent = LaunchError(message="the executor gave no answer for this job", transient=True)
+        return {name: answers.get(name, silent) for name in names}
+
+    def find(self, ctx: Context, names: Mapping[str, str]) -> dict[str, Handle]:
+        """Look names up; only handles that carry the expected mark are believed."""
+        if not names:
+            return {}
+        answers: dict[str, Handle] = dict(self._call("find", ctx=ctx, names=names))
+        self._same_names("find", names, answers)
+        return {name: handle for name, handle in answers.items() if handle.mark == names[name]}
+
+    def status(self, ctx: Context, handles: Sequence[Handle]) -> dict[str, Observation]:
+        """Observe every handle: total, whatever the backend left out or failed to say.
+
+        A query that fails is UNKNOWN with its cause for every handle; a name that the answer omits is UNKNOWN with
+        `missing` set, which only core's grace clock may turn into an end.
+        """
+        if not handles:
+            return {}
+        try:
+            answers: dict[str, Observation] = dict(self._call("status", ctx=ctx, handles=handles))
+        except EvalyardError as error:
+            unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
+            return {handle.name: unknown for handle in handles}
+        self._same_names("status", [handle.name for handle in handles], answers)
+        omitted = Observation(state=JobState.UNKNOWN, reason=NOT_MENTIONED, missing=True)
+        return {handle.name: answers.get(handle.name, omitted) for handle in handles}
+
+    def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
+        """Read on in a log."""
+        chunk: LogChunk = self._call("logs", ctx=ctx, handle=handle, role=role, cursor=cursor, limit=limit)
+        return chunk
+
+    def fetch(self, ctx: Context, handle: Handle, dest: Path) -> tuple[str, ...]:
+        """Bring artifacts home; nothing to do where the disk is shared."""
+        return tuple(self._call("fetch", ctx=ctx, handle=handle, dest=dest)) if self.can("fetch") else ()
+
+    def cancel(self, ctx: Context, handles: Sequence[Handle]) -> tuple[Handle, ...]:
+        """Ask jobs to end; return those that could not be asked."""
+        return tuple(self._call("cancel", ctx=ctx, handles=handles)) if handles else ()
+
+    def teardown(self, ctx: Context, handles: Sequence[Handle]) -> tuple[Handle, ...]:
+        """Remove what is left; return what remains."""
+        return tuple(self._call("teardown", ctx=ctx, handles=handles)) if handles else ()
+
+    def orphans(self, ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
+        """Return what is ours and in no record; empty when the executor cannot tell."""
+        return tuple(self._call("orphans", ctx=ctx, known=known)) if self.can("orphans") else ()
+
+    def _call(self, hook: str, **arguments: Any) -> Any:
+        try:
+            answer = getattr(self._manager.hook, hook)(**arguments)
+        except EvalyardError:
+            raise
+        except OSError as error:
+            raise Transient(f"{self.connection.executor}: {hook}: {error}") from error
+        except Exception as error:  # the border to strangers' code: keep the cause, name the plugin
+            raise PluginError(
+                f"{self.connection.executor}: {hook} failed inside the plugin: {type(error).__name__}: {error}"
+            ) from error
+        if answer is None:
+            raise PluginError(f"{self.connection.executor}: {hook} answered None; every hook returns a record")
+        return answer
+
+    def _same_names(self, hook: str, asked: Sequence[str] | Mapping[str, Any], answered: Mapping[str, Any]) -> None:
+        strangers = sorted(set(answered) - set(asked))
+        if strangers:
+            raise PluginError(f"{self.connection.executor}: {hook} answered for {', '.join(strangers)}, not asked for")
+
+
+def open_session(connection: Connection, extensions: Sequence[Section] = (), *, strict: bool = True) -> Session:
+    """Open a session at a connection, with the extensions that a configuration asked for.
+
+    Args:
+        strict: whether an extension that cannot be loaded stops us (`run`) or is left out (reading commands).
+
+    Raises:
+        PluginError: the executor, or with `strict` an extension, cannot be loaded.
+    """
+    executor = load_executor(connection.executor)
+    loaded: list[Any] = []
+    warnings: list[str] = []
+    for section in extensions:
+        if not section.data.get("enabled", True):
+            continue
+        try:
+            loaded.append(_make_extension(section))
+        except EvalyardError as error:
+            if strict:
+                raise
+            warnings.append(f"extension '{section.name}' is left out: {error.message}")
+    return Session(executor, connection, loaded, warnings)
+
+
+def _make_extension(section: Section) -> Any:
+    from evalyard.config import structure
+
+    extension = load_extension(section.name)
+    settings = getattr(extension, "Settings", None)
+    given = evolve(section, data={key: value for key, value in section.data.items() if key != "enabled"})
+    if settings is None:
+        if given.data:
+            raise section.error("", f"extension '{section.name}' has no settings")
+        return extension()
+    return extension(structure(given, settings))

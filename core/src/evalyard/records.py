@@ -1,0 +1,335 @@
+"""What passes between core and plugins, and what is stored: frozen, built by keyword, readable by newer versions.
+
+Fields are only ever added, with defaults. Nothing here holds a secret's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+
+from evalyard.ids import backend_name, job_id
+from evalyard.specs import EndpointSpec, Section, TaskSpec
+from evalyard.states import JobState
+
+# --- what core hands to a plugin's `plan` ---------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class SecretRef:
+    """A variable that a job's process must see, by name: its value is looked up when the secrets file is written."""
+
+    name: str
+    """The variable in the job."""
+    variable: str
+    """The variable to read where `run` is called."""
+    where: str = ""
+    """`file:line` of its declaration."""
+
+
+@frozen(kw_only=True)
+class PlannedFile:
+    """A file that must be in the run directory before a job starts."""
+
+    path: str
+    """Relative to the run directory, `/` between parts."""
+    text: str = ""
+    mode: int = 0o644
+    secrets: tuple[SecretRef, ...] = ()
+    """When given, the content is these variables, quoted for sh; `Context.content` renders it and nothing else may."""
+
+
+@frozen(kw_only=True)
+class Harness:
+    """How one task is run, whatever the backend: core's harness adapters make it."""
+
+    name: str
+    """smoke, command, ..."""
+    script: str
+    """Shell text; the current folder is the task's, `$EVALYARD_OUTPUT_DIR` the artifacts folder."""
+    results: str | None = "results.yml"
+    """The result file below the artifacts folder; None = none is expected."""
+    files: tuple[PlannedFile, ...] = ()
+
+
+@frozen(kw_only=True)
+class Server:
+    """A model server to start, whatever the backend: core's serving recipes make it."""
+
+    recipe: str
+    model_id: str
+    script: str
+    """Shell text that serves on `$PORT` of `$HOST` in the foreground."""
+    image: str | None = None
+    port: int = 0
+    """0 = any free one."""
+    health_path: str = "/health"
+    paths: Mapping[str, str] = field(factory=dict)
+    """Endpoint type -> path below the base URL."""
+    literals: Mapping[str, str] = field(factory=dict)
+    secrets: tuple[SecretRef, ...] = ()
+    runtime: Mapping[str, str] = field(factory=dict)
+    """Variable in the server -> variable to read where it runs."""
+    files: tuple[PlannedFile, ...] = ()
+
+
+@frozen(kw_only=True)
+class Job:
+    """One attempt at one task, as a plugin's `plan` gets it."""
+
+    invocation: str
+    number: int
+    attempt: int
+    mark: str
+    """The launch token: 32 hex digits that tell this attempt from anything else of the same name."""
+    task: TaskSpec
+    harness: Harness
+    endpoint: EndpointSpec
+    """Its url and type are always set, unless `server` is: then the URL is known only later."""
+    server: Server | None = None
+    run_dir: str
+    """Absolute, on the machine where the job runs."""
+    folder: str
+    """The task's folder below run_dir."""
+    files: tuple[PlannedFile, ...] = ()
+    """What core wants in the run directory for this job: scripts, the harness's own files, the secrets file."""
+
+    @property
+    def id(self) -> str:
+        """`<invocation>.<number>`."""
+        return job_id(self.invocation, self.number)
+
+    @property
+    def name(self) -> str:
+        """The name that the backend shall know this attempt by."""
+        return backend_name(self.invocation, self.number, self.attempt)
+
+    @property
+    def directory(self) -> str:
+        """The task's own directory, absolute."""
+        return f"{self.run_dir}/{self.folder}"
+
+
+# --- what a plugin answers ------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Connection:
+    """Where a backend is (host and user, workspace, daemon URL): no secrets, no settings. Equal = one session."""
+
+    executor: str
+    address: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """A hashable form, for grouping."""
+        return self.executor, tuple(sorted(self.address.items()))
+
+
+class NeedKind(StrEnum):
+    """What a need is, which decides how core treats it."""
+
+    FILES = "files"
+    """The run directory's content. Made before anything else; stays."""
+    ENVIRONMENT = "environment"
+    """An image or a virtual environment. Stays."""
+    SERVER = "server"
+    """A model server. Watched while jobs depend on it, released after the last."""
+    RESOURCE = "resource"
+    """Anything else that exists only for the run: a network, a backend's own secret. Released after the last job."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it outlives the run: never torn down by a run, made again (idempotently) for a new attempt."""
+        return self in (NeedKind.FILES, NeedKind.ENVIRONMENT)
+
+
+@frozen(kw_only=True)
+class Need:
+    """Something that jobs depend on. Needs with equal keys are one; their files are united."""
+
+    key: str
+    """Short, lower case: part of the name that the backend sees."""
+    kind: NeedKind
+    files: tuple[PlannedFile, ...] = ()
+    directory: str = ""
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(factory=dict)
+    payload: Mapping[str, Any] = field(factory=dict)
+    """Whatever else the plugin would send, in its own terms; JSON types only."""
+    health_path: str = ""
+    name: str = ""
+    """Set by core before `provision`: the name that the backend shall know it by."""
+    mark: str = ""
+    """Set by core before `provision`: the token that tells ours from a stranger's."""
+    attempt: int = 1
+    """Set by core: a server that is needed again after it ended is the next attempt."""
+
+
+@frozen(kw_only=True)
+class Binding:
+    """A value known only once a need is there: `Handle.outputs[output]` of need `need`."""
+
+    need: str
+    output: str
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Everything that would be sent for one attempt, rendered. `launch` sends exactly this."""
+
+    job: str
+    task: str
+    attempt: int
+    name: str
+    mark: str
+    directory: str
+    """Where the job runs: the task's directory, absolute, on the backend."""
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(factory=dict)
+    """Variables of the job, no secrets among them."""
+    bindings: Mapping[str, Binding] = field(factory=dict)
+    """Variable -> the output of a need that core puts into `environment` before `launch`."""
+    needs: tuple[Need, ...] = ()
+    payload: Mapping[str, Any] = field(factory=dict)
+    """Whatever else the plugin would send, in its own terms; JSON types only."""
+    concurrency: int | None = None
+    """At most this many jobs of the invocation at once, the rest queued by core's keeper; None = the backend queues."""
+    grace_s: float = 10.0
+    """How long a cancelled job may take to end by itself."""
+    results: str | None = "results.yml"
+    """The result file below `<directory>/artifacts`; None = none is expected."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, one line each (an ignored setting, a substituted address)."""
+
+
+@frozen(kw_only=True)
+class Handle:
+    """What the backend calls a job's attempt or a need of ours."""
+
+    name: str
+    """The name that core gave it: the key of every answer about it."""
+    mark: str
+    kind: str = "job"
+    """`job`, or the NeedKind of a need."""
+    id: str = ""
+    """The backend's own id: a process id, a container id, a scheduler's job number."""
+    outputs: Mapping[str, str] = field(factory=dict)
+    """What bindings refer to, such as `base_url` of a server."""
+    data: Mapping[str, str] = field(factory=dict)
+    """Anything the plugin needs to find it again."""
+
+
+@frozen(kw_only=True)
+class LaunchError:
+    """One job of a batch that was refused, in the backend's own words."""
+
+    message: str
+    transient: bool = False
+    """False = retrying the same request cannot help; True = whether it took effect is not known."""
+
+
+@frozen(kw_only=True)
+class ExitRecord:
+    """What a job script left in `exit.json`: the best evidence there is."""
+
+    attempt: int
+    exit_code: int
+    mark: str = ""
+    """The launch token; empty when run by hand."""
+    by_hand: bool = False
+    signal: str = ""
+    """The signal that ended it (`TERM`), when one did."""
+    reason: str = ""
+    results: bool = True
+    """Whether the expected result file was there."""
+    started_at: str = ""
+    """UTC, ISO 8601."""
+    ended_at: str = ""
+
+
+@frozen(kw_only=True)
+class Observation:
+    """What the backend says of one handle now."""
+
+    state: JobState
+    reason: str = ""
+    exit: ExitRecord | None = None
+    """The exit file, where it could be read: it outranks `state`."""
+    handle: Handle | None = None
+    """A fresher handle, when something about it is known only now."""
+    missing: bool = False
+    """Set by core: the backend answered, and did not mention this one."""
+    progress: str = ""
+    """For a person: `40/100`."""
+
+
+@frozen(kw_only=True)
+class LogChunk:
+    """A piece of a log, in whole lines."""
+
+    lines: tuple[str, ...] = ()
+    cursor: str = ""
+    """Hand it back to read on."""
+    ended: bool = False
+    """Nothing more will come."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@frozen(kw_only=True)
+class Finding:
+    """One result of a preflight check."""
+
+    severity: Severity
+    subject: str
+    """What was looked at: `disk space`, `endpoint`."""
+    message: str
+    remedy: str = ""
+    """The command or the step that mends it."""
+    unreachable: bool = False
+    """Whether it is the backend or the endpoint that does not answer, rather than something wrong here."""
+
+
+# --- what the store keeps of an invocation --------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class JobHeader:
+    """What never changes about a job."""
+
+    number: int
+    task: str
+    folder: str
+
+
+@frozen(kw_only=True)
+class Invocation:
+    """What never changes about an invocation; written once, before anything is sent."""
+
+    id: str
+    created_at: str
+    """UTC, ISO 8601."""
+    source: str
+    """The configuration's file."""
+    run_dir: str
+    connection: Connection
+    jobs: tuple[JobHeader, ...]
+    extensions: tuple[Section, ...] = ()
+    evalyard_version: str = ""
+
+    def job(self, number: int) -> JobHeader:
+        """Return the header of one job. Raises KeyError when there is none of that number."""
+        for header in self.jobs:
+            if header.number == number:
+                return header
+        raise KeyError(number)

@@ -1,0 +1,112 @@
+"""Secrets: looked up by name, written to one 0600 file for sh, and redacted from everything else.
+
+A value is read where it is needed and never put into a record, a script, an argument list or a message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from evalyard.errors import SecretError
+
+SECRETS_FILE = ".secrets.env"
+REDACTED = "***"
+SHORTEST_REDACTED = 4
+"""Values shorter than this are not redacted: `1` or `yes` would blank out half of every text."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def quote(text: str) -> str:
+    """Quote any text for sh, so that it is taken literally: newlines, quotes, `$(...)` and backslashes included."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def render_env_file(values: Mapping[str, str]) -> str:
+    """Return the text of a secrets file: assignments that sh reads back exactly and never executes.
+
+    Assignments, not exports: the job script exports them only around the process that needs them.
+
+    Raises:
+        SecretError: for a value that no environment can hold (a NUL character).
+    """
+    for name, value in values.items():
+        if "\0" in value:
+            raise SecretError(f"the value of {name} holds a NUL character, which no environment variable can")
+    return "".join(f"{name}={quote(value)}\n" for name, value in sorted(values.items()))
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read a file that `render_env_file` wrote; an absent or unreadable file is empty."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return {}
+    values: dict[str, str] = {}
+    try:
+        words = shlex.split(text, posix=True)
+    except ValueError:
+        return {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and _NAME.fullmatch(name):
+            values[name] = value
+    return values
+
+
+@frozen(kw_only=True)
+class SecretSource:
+    """Where values come from: the environment first, then the run's own secrets files (a keeper's, a resume's)."""
+
+    environ: Mapping[str, str] = field(factory=lambda: dict(os.environ), repr=False)
+    saved: Mapping[str, str] = field(factory=dict, repr=False)
+
+    def value(self, variable: str, *, where: str = "") -> str:
+        """Return the value of a variable.
+
+        Raises:
+            SecretError: naming the variable and, when known, the place that asks for it.
+        """
+        for values in (self.environ, self.saved):
+            if variable in values:
+                return values[variable]
+        place = f"{where}: " if where else ""
+        raise SecretError(
+            f"{place}the environment variable {variable} is not set",
+            hint=f"export {variable}=... before the command, or put it into a file and pass --env-file FILE",
+        )
+
+
+NO_SECRETS = SecretSource(environ={}, saved={})
+
+
+class Redactor:
+    """Replaces known secret values in any text that we print or store."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(values)
+
+    def add(self, values: Iterable[str]) -> None:
+        """Learn more values; each line of a value of several lines counts as a value too."""
+        for value in values:
+            for part in {value, *value.splitlines()}:
+                if len(part) >= SHORTEST_REDACTED:
+                    self._values.add(part)
+        longest_first = sorted(self._values, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __call__(self, text: str) -> str:
+        """Return the text with every known value replaced."""
+        return self._pattern.sub(REDACTED, text) if self._pattern else text
+
+
+redact = Redactor()
+"""The process's own redactor: whoever learns a value adds it; all text that we print, and every reason, passes it."""

@@ -1,0 +1,163 @@
+"""What was asked for: the typed form of a configuration.
+
+`evalyard.config` is the only maker of these. Past it, nobody sees the YAML's dictionaries, save in the nodes that are
+free-form by declaration (a harness's own parameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from attrs import field, frozen
+
+from evalyard.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class ValueSource(StrEnum):
+    """Where the value of an environment variable comes from."""
+
+    HOST = "host"
+    """The environment in which `run` was called (or its `--env-file`): treated as a secret."""
+    LITERAL = "lit"
+    """Written out in the configuration."""
+    RUNTIME = "runtime"
+    """The environment in which the job runs."""
+
+
+@frozen(kw_only=True)
+class EnvValue:
+    """One environment variable of a job: `HF_TOKEN: host:MY_TOKEN` has source HOST and text `MY_TOKEN`."""
+
+    source: ValueSource
+    text: str
+    """The text itself for LITERAL, else the name of the variable to read."""
+    where: str = ""
+    """`file:line` of the declaration, for messages."""
+
+
+EnvVars = Mapping[str, EnvValue]
+"""Variable name in the job -> where its value comes from."""
+
+
+@frozen(kw_only=True)
+class EndpointSpec:
+    """The OpenAI-compatible endpoint under test. Beside a deployment, url and model_id come from the deployment."""
+
+    url: str | None = None
+    """The full path that requests are posted to, such as `http://localhost:8000/v1/chat/completions`."""
+    model_id: str | None = None
+    api_key_name: str | None = None
+    """NAME of the environment variable that holds the key; None = no Authorization header."""
+    type: str | None = None
+    """chat, completions, ...; None = what the task asks for first."""
+    adapter_config: Mapping[str, Any] = field(factory=dict)
+    """Free-form settings of the harness's request adapter."""
+
+
+@frozen(kw_only=True)
+class CommandSpec:
+    """A harness that is any command: `evaluation.tasks[].harness`."""
+
+    command: str
+    """Shell text; sees EVALYARD_ENDPOINT_URL, EVALYARD_MODEL_ID, EVALYARD_OUTPUT_DIR and the task's own variables."""
+    results: str = "results.yml"
+    """The result file that it leaves, relative to the artifacts folder."""
+
+
+@frozen(kw_only=True)
+class TaskSpec:
+    """One benchmark to run."""
+
+    name: str
+    endpoint_type: str | None = None
+    harness: CommandSpec | None = None
+    """None = the catalogue says which harness runs this name."""
+    params: Mapping[str, Any] = field(factory=dict)
+    """`config.params` for the harness (limit_samples, parallelism, ...), evaluation-wide ones merged in."""
+    env: EnvVars = field(factory=dict)
+    """top < evaluation < task, merged; api_key_name adds its own name."""
+    pre_cmd: str | None = None
+    """Shell text run before the harness, in the same shell. A stranger's: refused unless the caller trusts it."""
+    post_cmd: str | None = None
+    """Shell text that always runs after it; sees EVALYARD_EXIT_CODE."""
+
+
+@frozen(kw_only=True)
+class ServerPaths:
+    """Where a model server answers, relative to its base URL; None = the recipe's default."""
+
+    chat: str | None = None
+    completions: str | None = None
+    health: str | None = None
+
+
+@frozen(kw_only=True)
+class DeploymentSpec:
+    """A model server to start for the occasion: the `deployment:` section."""
+
+    type: str
+    """Which serving recipe: none, generic, demo, ..."""
+    command: str | None = None
+    """Shell text; `{port}` stands for the port it must listen on (also in the environment as PORT)."""
+    image: str | None = None
+    """None = a process on the host."""
+    port: int | None = None
+    """Where it listens; 0 = any free port, None = the recipe's default."""
+    served_model_name: str | None = None
+    endpoints: ServerPaths = field(factory=ServerPaths)
+    env: EnvVars = field(factory=dict)
+    """top < deployment, merged."""
+
+
+@frozen(kw_only=True)
+class Section:
+    """A part of the configuration whose type a plugin declares: `execution`, `export.<name>`, `extensions.<name>`.
+
+    `data` is plain, resolved data; `places` tells the file and line of each key in it. `evalyard.config.structure`
+    turns it into the plugin's own class.
+    """
+
+    name: str
+    """The plugin's entry-point name (`execution.type`)."""
+    path: str
+    """The key path of the section, such as `execution`."""
+    data: Mapping[str, Any]
+    places: Mapping[str, str] = field(factory=dict)
+    """Full key path -> `file:line:column`."""
+
+    def place(self, key: str) -> str:
+        """Return `file:line:column` of a key below this section, or of the nearest parent that has one."""
+        path = f"{self.path}.{key}" if key else self.path
+        while path:
+            if path in self.places:
+                return self.places[path]
+            path = path.rpartition(".")[0]
+        return ""
+
+    def error(self, key: str, text: str) -> ConfigError:
+        """Return an error that names the place of `key` in this section."""
+        place = self.place(key)
+        path = f"{self.path}.{key}" if key else self.path
+        return ConfigError([f"{place}: {path}: {text}" if place else f"{path}: {text}"])
+
+
+@frozen(kw_only=True)
+class RunSpec:
+    """One whole configuration, resolved and checked as far as core can."""
+
+    source: str
+    """The configuration's file, for messages and listings."""
+    tasks: tuple[TaskSpec, ...]
+    endpoint: EndpointSpec
+    deployment: DeploymentSpec | None
+    """None = evaluate the given endpoint."""
+    execution: Section
+    exports: tuple[Section, ...] = ()
+    """`export.<destination>`, in the order of the file."""
+    extensions: tuple[Section, ...] = ()
+    resolved: str = ""
+    """The resolved configuration as YAML, secrets as names: running it again repeats the run."""

@@ -1,0 +1,139 @@
+"""The journal of an invocation: what happened, one JSON line each, only ever appended.
+
+A line is written whole with one `write` and flushed to disk. A process that dies in between leaves at most one torn
+line, which costs that line: the next writer starts a new one, and readers name it and go on. Nobody rewrites a line,
+so any number of launchers may append at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+import cattrs
+from attrs import evolve, frozen
+
+from evalyard.errors import StoreError
+from evalyard.records import Handle
+from evalyard.secrets import redact
+from evalyard.states import JobState
+
+
+class Event(StrEnum):
+    """What a journal line says."""
+
+    PLANNED = "planned"
+    """An attempt of a job, or of a need, is intended; nothing was sent."""
+    SENDING = "sending"
+    """It is about to be handed to the backend: from here on the backend may hold it."""
+    HELD = "held"
+    """The backend has it, under this handle (a later one is fresher)."""
+    STATE = "state"
+    """A new state, or a new reason for the same one."""
+    SILENT = "silent"
+    """The backend answered and did not mention it: the grace clock counts these."""
+    SEEN = "seen"
+    """The backend mentions it again: the grace clock starts afresh."""
+    CANCEL = "cancel"
+    """Somebody asked for its end."""
+    RELEASED = "released"
+    """The backend confirmed that nothing is left of it."""
+
+
+@frozen(kw_only=True)
+class Entry:
+    """One line: an event of one attempt of a job (`job` > 0) or of a need (`need`)."""
+
+    event: Event
+    at: float
+    """Seconds since the epoch."""
+    job: int = 0
+    need: str = ""
+    attempt: int = 1
+    mark: str = ""
+    handle: Handle | None = None
+    state: JobState | None = None
+    reason: str = ""
+    exit_code: int | None = None
+    by_hand: bool = False
+    started_at: str = ""
+    ended_at: str = ""
+
+
+@frozen(kw_only=True)
+class Damage:
+    """A record that could not be read, and where it is."""
+
+    path: str
+    line: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.problem}" if self.line else f"{self.path}: {self.problem}"
+
+
+converter = cattrs.Converter(omit_if_default=True)
+"""Records to JSON types and back: unknown fields are ignored and absent ones get their defaults, so that older and
+newer versions read each other."""
+
+
+def append(path: Path, entries: Iterable[Entry]) -> None:
+    """Append entries with one write and flush it to disk.
+
+    Raises:
+        StoreError: when the disk is full or read-only; then none of the entries counts as recorded.
+    """
+    lines = [json.dumps(converter.unstructure(_clean(entry)), ensure_ascii=False) for entry in entries]
+    if not lines:
+        return
+    data = ("\n".join(lines) + "\n").encode()
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if _torn(descriptor):
+                data = b"\n" + data
+            written = os.write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(f"cannot record in {path}: {error.strerror}", hint=_remedy(path)) from error
+    if written != len(data):
+        raise StoreError(f"cannot record in {path}: {written} of {len(data)} bytes written", hint=_remedy(path))
+
+
+def read(path: Path) -> tuple[tuple[Entry, ...], tuple[Damage, ...]]:
+    """Read a journal: the entries that are whole, and what is damaged. An absent journal is empty."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return (), ()
+    except OSError as error:
+        return (), (Damage(path=str(path), line=0, problem=str(error.strerror)),)
+    entries: list[Entry] = []
+    damage: list[Damage] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entries.append(converter.structure(json.loads(line), Entry))
+        except Exception as error:  # noqa: BLE001 - a damaged line may hold anything; cattrs raises groups
+            damage.append(Damage(path=str(path), line=number, problem=f"not a journal entry ({type(error).__name__})"))
+    return tuple(entries), tuple(damage)
+
+
+def _clean(entry: Entry) -> Entry:
+    # A reason is free text that may quote a log or a backend; the other fields are names of ours.
+    return evolve(entry, reason=redact(entry.reason)) if entry.reason else entry
+
+
+def _torn(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+def _remedy(path: Path) -> str:
+    return f"make room or permissions for {path.parent}, or set EVALYARD_HOME to another folder"

@@ -1,0 +1,67 @@
+"""Preflight of this machine: what `evalyard doctor` and `evalyard run` look at before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from evalyard import Finding, NeedKind, Plan, Severity
+from evalyard_local.plans import HOST
+from evalyard_local.ports import port_in_use
+
+FREE_ERROR_BYTES = 100 * 1024**2
+"""With less than this, results may not fit: an error."""
+FREE_WARNING_BYTES = 2 * 1024**3
+"""With less than this, a run of any size is at risk: a warning."""
+
+Which = Callable[[str], str | None]
+
+
+def findings(plans: Sequence[Plan], *, which: Which = shutil.which) -> tuple[Finding, ...]:
+    """Return what was found about the shell, the output folder, its disk and the ports that plans want."""
+    found = [_shell(which)]
+    for parent in sorted({str(Path(plan.directory).parent.parent) for plan in plans}):
+        found += _folder(Path(parent))
+    wanted = {
+        int(need.payload["port"])
+        for plan in plans
+        for need in plan.needs
+        if need.kind is NeedKind.SERVER and need.payload.get("port")
+    }
+    found += [_port(HOST, port) for port in sorted(wanted)]
+    return tuple(found)
+
+
+def _shell(which: Which) -> Finding:
+    path = which("sh")
+    if path is None:
+        return _error("shell", "there is no sh on PATH", "add the folder of sh (usually /bin) to PATH")
+    return Finding(severity=Severity.OK, subject="shell", message=path)
+
+
+def _folder(folder: Path) -> list[Finding]:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir():
+        return [_error("output folder", f"{existing} is a file", "set execution.output_dir to a folder")]
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return [_error("output folder", f"{existing} is not writable", f"chmod u+w {existing}, or another output_dir")]
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1024**3:.1f} GiB free in {existing}"
+    remedy = f"make room in {existing}, or set execution.output_dir to another disk"
+    if free < FREE_ERROR_BYTES:
+        return [_error("disk space", text, remedy)]
+    if free < FREE_WARNING_BYTES:
+        return [Finding(severity=Severity.WARNING, subject="disk space", message=text, remedy=remedy)]
+    return [Finding(severity=Severity.OK, subject="disk space", message=text)]
+
+
+def _port(host: str, port: int) -> Finding:
+    if port_in_use(host, port):
+        return _error("server port", f"{host}:{port} is in use", "set deployment.port to another one, or 0 for any")
+    return Finding(severity=Severity.OK, subject="server port", message=f"{host}:{port} is free")
+
+
+def _error(subject: str, message: str, remedy: str) -> Finding:
+    return Finding(severity=Severity.ERROR, subject=subject, message=message, remedy=remedy)

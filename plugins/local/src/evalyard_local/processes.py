@@ -1,0 +1,188 @@
+"""Host processes: started in a session of their own, recognised by their mark, ended by signal.
+
+A process is ours when it is alive (a zombie is not), leads the attempt that `started.json` names, and carries the
+attempt's mark in its environment. A process id alone proves nothing: ids are reused, and a reboot reuses them all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+from attrs import frozen
+
+from evalyard import InvalidJob, StartRecord, Transient, read_start
+
+MARK_VARIABLE = "EVALYARD_LAUNCH"
+START_PATIENCE_S = 20.0
+"""How long a script may take to say that it has its attempt: far longer than any healthy machine needs."""
+_CLOCK_SLACK_S = 5.0
+_POLL_S = 0.005
+
+_children: list[subprocess.Popen[bytes]] = []
+"""What this process started itself: to be reaped, so that no zombie looks like a process."""
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """What identifies a process of ours: the directory it works in, which attempt it is, and its mark."""
+
+    directory: Path
+    number: int
+    mark: str
+
+
+def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str]) -> StartRecord:
+    """Start a script and wait until it, or whoever was faster, has taken the attempt.
+
+    Raises:
+        InvalidJob: the script ended without taking it; the message is what it said.
+        Transient: it did not say anything in time.
+    """
+    variables = os.environ | environment | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=attempt.directory,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InvalidJob(f"cannot start {' '.join(argv)} in {attempt.directory}: {error.strerror}") from error
+    _children.append(process)
+    give_up = time.monotonic() + START_PATIENCE_S
+    while (record := read_start(attempt.directory, attempt.number)) is None:
+        if process.poll() is not None and read_start(attempt.directory, attempt.number) is None:
+            said = _said(process)
+            raise InvalidJob(f"the job script ended before it began: {said or f'exit code {process.returncode}'}")
+        if time.monotonic() > give_up:
+            raise Transient(f"the job script in {attempt.directory} did not begin within {START_PATIENCE_S:.0f} s")
+        time.sleep(_POLL_S)
+    if process.stderr is not None:
+        process.stderr.close()
+    if record.mark != attempt.mark:
+        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
+    return record
+
+
+def leader(attempt: Attempt) -> psutil.Process | None:
+    """Return the living process that leads an attempt, or None."""
+    _reap()
+    record = read_start(attempt.directory, attempt.number)
+    if record is None or record.mark != attempt.mark:
+        return None
+    try:
+        process = psutil.Process(record.pid)
+        return process if _alive(process) and _is_ours(process, attempt.mark, record.started_at) else None
+    except psutil.Error:
+        return None
+
+
+def members(attempt: Attempt) -> list[psutil.Process]:
+    """Return every living process of an attempt, the leader or not: all of its session that carry its mark."""
+    _reap()
+    record = read_start(attempt.directory, attempt.number)
+    if record is None or record.mark != attempt.mark:
+        return []
+    found = []
+    for process in psutil.process_iter():
+        try:
+            in_session = os.getsid(process.pid) == record.pid
+            if in_session and _alive(process) and _is_ours(process, attempt.mark, ""):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def end(attempts: Mapping[str, tuple[Attempt, float]], deadline: float) -> set[str]:
+    """End attempts side by side: SIGTERM to each leader, SIGKILL to what is left when its grace is over.
+
+    Args:
+        attempts: name -> the attempt and its grace in seconds.
+        deadline: on the clock of `time.monotonic()`; graces are cut short to meet it.
+
+    Returns:
+        The names of which something still lives.
+    """
+    asked_at = time.monotonic()
+    waiting = dict(attempts)
+    for attempt, _ in attempts.values():
+        _terminate(attempt)
+    while waiting:
+        for name, (attempt, grace_s) in list(waiting.items()):
+            if leader(attempt) is None or time.monotonic() > min(asked_at + grace_s, deadline - 1.0):
+                _kill(members(attempt))
+                del waiting[name]
+        if waiting:
+            time.sleep(0.02)
+    gone_by = max(deadline, time.monotonic() + 1.0)
+    left = set(attempts)
+    while left and time.monotonic() < gone_by:
+        left = {name for name in left if members(attempts[name][0])}
+        if left:
+            time.sleep(0.02)
+    return left
+
+
+def restarted_since(started_at: str) -> bool:
+    """Whether this machine was booted after a moment (UTC, ISO 8601)."""
+    moment = _seconds(started_at)
+    return moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
+
+
+def _terminate(attempt: Attempt) -> None:
+    process = leader(attempt)
+    targets = [process] if process else members(attempt)
+    for target in targets:
+        with contextlib.suppress(psutil.Error):
+            target.send_signal(signal.SIGTERM)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def _alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
+def _is_ours(process: psutil.Process, mark: str, started_at: str) -> bool:
+    try:
+        return process.environ().get(MARK_VARIABLE) == mark
+    except psutil.AccessDenied:
+        # Some systems hide environments: then the time at which the process was made must fit.
+        moment = _seconds(started_at)
+        return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
+
+
+def _seconds(moment: str) -> float | None:
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return None
+
+
+def _said(process: subprocess.Popen[bytes]) -> str:
+    if process.stderr is None:
+        return ""
+    with process.stderr as stream:
+        return stream.read().decode(errors="replace").strip()
+
+
+def _reap() -> None:
+    for process in list(_children):
+        if process.poll() is not None:
+            _children.remove(process)

@@ -1,0 +1,67 @@
+"""Which backends this machine has, and what becomes of a test that needs another: a pytest plugin for conftest."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import pytest
+
+
+def _why_no_docker() -> str | None:
+    if shutil.which("docker") is None:
+        return "the docker command is not on PATH"
+    try:
+        probe = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "the Docker engine did not answer"
+    return None if probe.returncode == 0 else f"no Docker engine: {probe.stderr.strip()}"
+
+
+def _why_no_slurm() -> str | None:
+    return None if shutil.which("sbatch") else "sbatch is not on PATH"
+
+
+def _why_no_local() -> str | None:
+    if entry_points(group="evalyard.executors").select(name="local"):
+        return None
+    return "evalyard-local is not installed"
+
+
+WHY_ABSENT: dict[str, Callable[[], str | None]] = {
+    "docker": _why_no_docker,
+    "local": _why_no_local,
+    "slurm": _why_no_slurm,
+}
+"""For each backend, a function that says why it cannot be used here; None = it can."""
+
+_answers: dict[str, str | None] = {}
+
+
+def require_backend(name: str) -> None:
+    """Skip the calling test when backend `name` is absent; fail it when EVALYARD_REQUIRE promises that backend."""
+    if name not in WHY_ABSENT:
+        raise LookupError(f"no backend {name!r}; tests/backends.py knows {', '.join(sorted(WHY_ABSENT))}")
+    if name not in _answers:
+        _answers[name] = WHY_ABSENT[name]()
+    reason = _answers[name]
+    if reason is None:
+        return
+    promised = [word.strip() for word in os.environ.get("EVALYARD_REQUIRE", "").split(",")]
+    if name in promised:
+        pytest.fail(f"EVALYARD_REQUIRE promises backend {name}, but {reason}", pytrace=False)
+    pytest.skip(f"needs backend {name}: {reason}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked `docker` or `slurm` requires that backend."""
+    for name in WHY_ABSENT:
+        if item.get_closest_marker(name):
+            require_backend(name)

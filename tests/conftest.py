@@ -1,0 +1,35 @@
+"""What every test of this repository gets."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester", "tests.backends"]
+
+KEPT_VARIABLES = {
+    "DOCKER_HOST",  # names the engine that tests marked docker use
+    "EVALYARD_REQUIRE",
+    "EVALYARD_SWEEP",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "PATH",
+    "PYENV_ROOT",  # its shims look below HOME without it
+    "TMPDIR",
+    "TZ",
+}
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A home, an evalyard state home and an environment of the test's own: no proxies, keys or settings of the user."""
+    for name in os.environ:
+        if name not in KEPT_VARIABLES and not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("EVALYARD_HOME", str(home / "evalyard"))
+    # Programs started by tests find this environment's python and evalyard first.
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
