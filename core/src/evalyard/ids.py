@@ -15,6 +15,9 @@ from pathlib import PurePath
 INVOCATION_PATTERN = re.compile(r"[0-9a-f]{8}")
 _JOB_PATTERN = re.compile(r"([0-9a-f]{8})\.([1-9][0-9]*)")
 
+RESERVED_FOLDERS = frozenset({"deployment", "harness"})
+"""Folders of the run directory that belong to no task."""
+
 
 def new_invocation() -> str:
     """Return 8 random hex digits; uniqueness in the store is the store's to check."""
@@ -56,7 +59,8 @@ def task_folders(names: list[str]) -> list[str]:
     plain = [re.sub(r"[^A-Za-z0-9._+-]+", "-", PurePath(name).as_posix()).strip("-.") or "task" for name in names]
     repeated = {name for name, count in Counter(plain).items() if count > 1}
     folders: list[str] = []
-    taken: set[str] = set(plain) - repeated
+    repeated |= RESERVED_FOLDERS & set(plain)
+    taken: set[str] = (set(plain) - repeated) | RESERVED_FOLDERS
     counters: dict[str, int] = {}
     for name in plain:
         if name not in repeated:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
 from evalyard.errors import SecretError
+from evalyard.records import SecretRef
 
 SECRETS_FILE = ".secrets.env"
 REDACTED = "***"
@@ -65,25 +66,66 @@ class SecretSource:
     """Where values come from: the environment first, then the run's own secrets files (a keeper's, a resume's)."""
 
     environ: Mapping[str, str] = field(factory=lambda: dict(os.environ), repr=False)
-    saved: Mapping[str, str] = field(factory=dict, repr=False)
+    run_dir: Path | None = None
+    """Where the run's secrets files are; None = there are none yet."""
 
-    def value(self, variable: str, *, where: str = "") -> str:
+    def value(self, variable: str) -> str:
         """Return the value of a variable.
 
         Raises:
-            SecretError: naming the variable and, when known, the place that asks for it.
+            SecretError: naming the variable, when neither the environment nor a secrets file has it.
         """
-        for values in (self.environ, self.saved):
-            if variable in values:
-                return values[variable]
-        place = f"{where}: " if where else ""
-        raise SecretError(
-            f"{place}the environment variable {variable} is not set",
-            hint=f"export {variable}=... before the command, or put it into a file and pass --env-file FILE",
-        )
+        if variable in self.environ:
+            return _learned(self.environ[variable])
+        for file in self.run_dir.glob(f"*/{SECRETS_FILE}") if self.run_dir else ():
+            saved = read_env_file(file)
+            if variable in saved:
+                return _learned(saved[variable])
+        raise _unset(variable, "")
+
+    def values(self, refs: Sequence[SecretRef], file: str) -> dict[str, str]:
+        """Return the values for one secrets file, by the names that they have in the job.
+
+        Args:
+            file: its path below the run directory; an earlier version of it serves where the environment does not.
+
+        Raises:
+            SecretError: naming the first variable without a value and the place that declares it.
+        """
+        saved = read_env_file(self.run_dir / file) if self.run_dir else {}
+        values: dict[str, str] = {}
+        for ref in refs:
+            if ref.variable in self.environ:
+                values[ref.name] = self.environ[ref.variable]
+            elif ref.name in saved:
+                values[ref.name] = saved[ref.name]
+            else:
+                raise _unset(ref.variable, ref.where)
+        redact.add(values.values())
+        return values
+
+    def unset(self, refs: Iterable[SecretRef]) -> tuple[SecretRef, ...]:
+        """Return those of these variables that the environment lacks."""
+        return tuple(ref for ref in refs if ref.variable not in self.environ)
 
 
-NO_SECRETS = SecretSource(environ={}, saved={})
+def learn_saved(run_dir: Path) -> None:
+    """Teach the redactor every value that a run directory's secrets files hold."""
+    for file in run_dir.glob(f"*/{SECRETS_FILE}"):
+        redact.add(read_env_file(file).values())
+
+
+def _learned(value: str) -> str:
+    redact.add([value])
+    return value
+
+
+def _unset(variable: str, where: str) -> SecretError:
+    place = f"{where}: " if where else ""
+    return SecretError(
+        f"{place}the environment variable {variable} is not set",
+        hint=f"export {variable}=... before the command, or put it into a file and pass --env-file FILE",
+    )
 
 
 class Redactor:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 
 from attrs import define, field
 
 from evalyard.records import Connection, PlannedFile
-from evalyard.secrets import NO_SECRETS, SecretSource, render_env_file
+from evalyard.secrets import SecretSource, render_env_file
 
 CALL_DEADLINE_S = 120.0
 """How long one hook call may take unless core says otherwise."""
@@ -29,7 +28,7 @@ class Context:
     run_dir: str = ""
     deadline: float = field(factory=lambda: time.monotonic() + CALL_DEADLINE_S)
     cancelled: threading.Event = field(factory=threading.Event)
-    _secrets: SecretSource = field(default=NO_SECRETS, alias="secrets")
+    _secrets: SecretSource = field(factory=SecretSource, alias="secrets")
 
     @property
     def remaining_s(self) -> float:
@@ -52,12 +51,4 @@ class Context:
         """
         if not file.secrets:
             return file.text
-        return render_env_file(self.values(file))
-
-    def values(self, file: PlannedFile) -> Mapping[str, str]:
-        """Return the variables of a secrets file with their values.
-
-        Raises:
-            SecretError: when one has no value.
-        """
-        return {ref.name: self._secrets.value(ref.variable, where=ref.where) for ref in file.secrets}
+        return render_env_file(self._secrets.values(file.secrets, file.path))

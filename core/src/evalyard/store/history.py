@@ -28,6 +28,9 @@ class Attempt:
     """Whether the backend may hold it."""
     handle: Handle | None = None
     cancel_asked: bool = False
+    cancel_reason: str = ""
+    """Why core itself asked for its end; empty when a person did."""
+    collected: bool = False
     released: bool = False
     """Whether the backend confirmed that nothing is left of it."""
     silent_since: float = 0.0
@@ -138,7 +141,9 @@ def apply(attempt: Attempt, entry: Entry) -> Attempt:
         case Event.SEEN:
             changes = {"silent_since": 0.0, "silent_answers": 0}
         case Event.CANCEL:
-            changes = {"cancel_asked": True}
+            changes = {"cancel_asked": True, "cancel_reason": attempt.cancel_reason or entry.reason}
+        case Event.COLLECTED:
+            changes = {"collected": True}
         case Event.RELEASED:
             changes = {"released": True}
         case _:
@@ -166,7 +171,7 @@ def fold(invocation: Invocation, entries: Iterable[Entry], damage: tuple[Damage,
     folded = _Fold()
     for entry in entries:
         folded.add(entry)
-    needs = sorted({need for _, need in folded.attempts if need})
+    needs = dict.fromkeys(need for _, need in folded.attempts if need)  # in the order in which they were first wanted
     return History(
         invocation=invocation,
         jobs=tuple(JobHistory(number=job.number, attempts=folded.of(job=job.number)) for job in invocation.jobs),

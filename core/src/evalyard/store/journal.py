@@ -38,7 +38,9 @@ class Event(StrEnum):
     SEEN = "seen"
     """The backend mentions it again: the grace clock starts afresh."""
     CANCEL = "cancel"
-    """Somebody asked for its end."""
+    """Somebody asked for its end; a reason makes that end a failure, none a cancellation."""
+    COLLECTED = "collected"
+    """Its artifacts and logs are home."""
     RELEASED = "released"
     """The backend confirmed that nothing is left of it."""
 

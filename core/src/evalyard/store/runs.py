@@ -205,11 +205,6 @@ class Store:
         draft.replace(path)
 
 
-def entry_at(**fields: Any) -> Entry:
-    """Return a journal entry stamped with the time of now."""
-    return Entry(at=time.time(), **fields)
-
-
 def _dump(record: Any) -> str:
     return json.dumps(converter.unstructure(record), ensure_ascii=False, indent=1) + "\n"
 

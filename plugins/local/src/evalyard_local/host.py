@@ -108,12 +108,12 @@ def read_logs(handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
 
 def end(handles: Sequence[Handle], deadline: float) -> tuple[Handle, ...]:
     """End whatever of these still lives, side by side; return those that could not be ended."""
-    attempts = {
-        handle.name: (_attempt(handle), float(handle.data["grace_s"]))
-        for handle in handles
-        if handle.kind != NeedKind.FILES
-    }
-    left = processes.end(attempts, deadline)
+    processes_of = [handle for handle in handles if handle.kind != NeedKind.FILES]
+    left = processes.end(
+        {handle.name: _attempt(handle) for handle in processes_of},
+        {handle.name: float(handle.data["grace_s"]) for handle in processes_of},
+        deadline,
+    )
     return tuple(handle for handle in handles if handle.name in left)
 
 

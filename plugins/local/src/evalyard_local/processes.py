@@ -88,51 +88,60 @@ def leader(attempt: Attempt) -> psutil.Process | None:
         return None
 
 
-def members(attempt: Attempt) -> list[psutil.Process]:
-    """Return every living process of an attempt, the leader or not: all of its session that carry its mark."""
+def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
+    """Return every living process of these attempts, leaders or not: all of the session that carry the mark.
+
+    One look at the machine's processes, however many attempts are asked for; names without any are left out.
+    """
     _reap()
-    record = read_start(attempt.directory, attempt.number)
-    if record is None or record.mark != attempt.mark:
-        return []
-    found = []
-    for process in psutil.process_iter():
+    sessions: dict[int, tuple[str, str]] = {}
+    for name, attempt in attempts.items():
+        record = read_start(attempt.directory, attempt.number)
+        if record is not None and record.mark == attempt.mark:
+            sessions[record.pid] = (name, attempt.mark)
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter() if sessions else ():
         try:
-            in_session = os.getsid(process.pid) == record.pid
-            if in_session and _alive(process) and _is_ours(process, attempt.mark, ""):
-                found.append(process)
+            session = os.getsid(process.pid)
+            if session in sessions and _alive(process) and _is_ours(process, sessions[session][1], ""):
+                found.setdefault(sessions[session][0], []).append(process)
         except (psutil.Error, OSError):
             continue
     return found
 
 
-def end(attempts: Mapping[str, tuple[Attempt, float]], deadline: float) -> set[str]:
+def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline: float) -> set[str]:
     """End attempts side by side: SIGTERM to each leader, SIGKILL to what is left when its grace is over.
 
     Args:
-        attempts: name -> the attempt and its grace in seconds.
+        graces_s: name -> seconds between the two.
         deadline: on the clock of `time.monotonic()`; graces are cut short to meet it.
 
     Returns:
         The names of which something still lives.
     """
     asked_at = time.monotonic()
-    waiting = dict(attempts)
-    for attempt, _ in attempts.values():
-        _terminate(attempt)
+    living = members(attempts)
+    waiting = {name: attempts[name] for name in living}
+    for name, attempt in waiting.items():
+        process = leader(attempt)
+        _signal([process] if process else living[name], signal.SIGTERM)
     while waiting:
-        for name, (attempt, grace_s) in list(waiting.items()):
-            if leader(attempt) is None or time.monotonic() > min(asked_at + grace_s, deadline - 1.0):
-                _kill(members(attempt))
-                del waiting[name]
+        over = [
+            name
+            for name, attempt in waiting.items()
+            if leader(attempt) is None or time.monotonic() > min(asked_at + graces_s[name], deadline - 1.0)
+        ]
+        for processes in members({name: waiting.pop(name) for name in over}).values():
+            _signal(processes, signal.SIGKILL)
         if waiting:
-            time.sleep(0.02)
-    gone_by = max(deadline, time.monotonic() + 1.0)
-    left = set(attempts)
-    while left and time.monotonic() < gone_by:
-        left = {name for name in left if members(attempts[name][0])}
-        if left:
-            time.sleep(0.02)
-    return left
+            time.sleep(_POLL_S * 4)
+    left = members(attempts)
+    give_up = max(deadline, time.monotonic() + 1.0)
+    while left and time.monotonic() < give_up:
+        time.sleep(_POLL_S * 4)
+        left = members({name: attempts[name] for name in left})
+    return set(left)
 
 
 def restarted_since(started_at: str) -> bool:
@@ -141,18 +150,10 @@ def restarted_since(started_at: str) -> bool:
     return moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
 
 
-def _terminate(attempt: Attempt) -> None:
-    process = leader(attempt)
-    targets = [process] if process else members(attempt)
-    for target in targets:
-        with contextlib.suppress(psutil.Error):
-            target.send_signal(signal.SIGTERM)
-
-
-def _kill(processes: Iterable[psutil.Process]) -> None:
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            process.kill()
+            process.send_signal(number)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Callable, Iterator, Sequence
 
 from .client import Reply, RequestFailed, RetryPolicy
@@ -15,6 +15,10 @@ from .scorers import SCORERS
 
 FAILURES_IN_A_ROW = 10
 """After so many samples without a reply, and none with one between them, the rest is not tried."""
+
+
+SIGNAL_CHECK_S = 0.2
+"""A signal that arrives just before a wait begins is not handled until that wait ends, so none may be long."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Evaluation:
             threading.Thread(target=self._work, daemon=True).start()
         try:
             for _ in range(self._total):
-                news = self._inbox.get()
+                news = self._next_news()
                 if isinstance(news, Exception):
                     raise news
                 if isinstance(news, int):
@@ -108,6 +112,13 @@ class Evaluation:
                     return
         finally:
             self._stop.set()
+
+    def _next_news(self) -> _Finished | int | Exception:
+        while True:
+            try:
+                return self._inbox.get(timeout=SIGNAL_CHECK_S)
+            except Empty:
+                continue
 
     def _reason_to_stop(self, failure: RequestFailed | None) -> str | None:
         if failure is None:
@@ -131,8 +142,12 @@ class Evaluation:
                 except IndexError:
                     return
                 finished = self._obtain(question)
-                if finished is not None:
-                    self._inbox.put(finished)
+                if finished is None:
+                    return
+                if finished.failure is not None and not finished.failure.retryable:
+                    # Here already: by the time the iteration learns of it, other threads would have asked on.
+                    self._stop.set()
+                self._inbox.put(finished)
         except Exception as error:  # noqa: BLE001 - re-raised by __iter__: a dead thread would leave it waiting for ever
             self._inbox.put(error)
 

@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from queue import SimpleQueue
-from typing import Any
 
 from .server import Behaviour, DemoServer
+
+
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,23 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         constant=options.constant,
         api_key=_api_key(parser, options.api_key_name),
     )
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    def stop(number: int, _: Any) -> None:
-        signals.put(number)
-
-    # Before the line below is printed: whoever reads it may send a signal at once.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
     try:
         server = DemoServer(options.host, options.port, behaviour)
     except (OSError, OverflowError) as error:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error}\n")
         return 1
+    # Blocked before the line below is printed, as whoever reads it may send one at once, and before the thread starts,
+    # which inherits it. A handler could run just before a blocking wait began, which would then never end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"listening on {server.url}\n")
     sys.stdout.flush()
-    signals.get()
+    signal.sigwait(END_SIGNALS)
     server.server_close()
     return 0
 

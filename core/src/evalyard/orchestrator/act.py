@@ -1,0 +1,232 @@
+"""Taking the steps that `decide` names: intent into the journal first, then the backend, then what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+from attrs import define, evolve, field
+
+from evalyard.errors import EvalyardError, PluginError
+from evalyard.ids import backend_name, new_mark
+from evalyard.orchestrator.decide import Abort, Collect, Launch, Provision, Release, Settle, Situation, Step, waiting
+from evalyard.orchestrator.plan import merged_needs
+from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
+from evalyard.records import Handle, LaunchError, Need, Plan
+from evalyard.states import JobState
+from evalyard.store.history import Attempt, History
+from evalyard.store.journal import Entry, Event
+from evalyard.store.layout import fetched_folder
+
+MOST_TRIES = 6
+"""How often a request without an answer is made before the job fails."""
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+PROVISION_TIMEOUT_S = 3600.0
+
+
+@define
+class Patience:
+    """How often something was tried, and until when it rests; doubles the pause every time."""
+
+    tries: dict[str, int] = field(factory=dict)
+    until: dict[str, float] = field(factory=dict)
+
+    def again(self, key: str) -> bool:
+        """Note a failure; return whether another try is due later."""
+        self.tries[key] = self.tries.get(key, 0) + 1
+        pause = min(FIRST_PAUSE_S * 2 ** (self.tries[key] - 1), LONGEST_PAUSE_S)
+        self.until[key] = time.monotonic() + pause if self.tries[key] < MOST_TRIES else math.inf
+        return self.tries[key] < MOST_TRIES
+
+    def spent(self, key: str) -> bool:
+        """Whether it was tried as often as it will be."""
+        return self.tries.get(key, 0) >= MOST_TRIES
+
+    def resting(self) -> frozenset[str]:
+        """Return what is not to be tried yet."""
+        now = time.monotonic()
+        return frozenset(key for key, until in self.until.items() if until > now)
+
+
+@define
+class Actor:
+    """Takes steps for one invocation."""
+
+    run: OpenRun
+    patience: Patience = field(factory=Patience)
+    remaining: dict[str, str] = field(factory=dict)
+    """What could not be released: backend name -> why."""
+
+    def situation(self, history: History) -> Situation:
+        """Return all that a decision about this history rests on."""
+        return Situation(
+            history=history,
+            plans={job.number: self.run.plan(job.number, job.launched.number) for job in history.jobs},
+            fetches=self.run.session.can("fetch"),
+            resting=self.patience.resting(),
+        )
+
+    def take(self, step: Step, situation: Situation) -> bool:
+        """Take one step. Returns False when it failed, so that what was decided after it no longer holds."""
+        match step:
+            case Provision():
+                return self._provision(step.need, situation)
+            case Launch():
+                return self._launch(step.jobs, situation)
+            case Settle():
+                number = situation.history.job(step.job).launched.number
+                self.run.record([job_entry(Event.STATE, step.job, number, state=step.state, reason=step.reason)])
+                return True
+            case Abort():
+                return self._abort(step, situation)
+            case Collect():
+                return self._collect(step.job, situation)
+            case Release():
+                return self._release(step, situation)
+
+    def _provision(self, key: str, situation: Situation) -> bool:
+        need = self._named_need(key, situation)
+        self.run.record([need_entry(Event.SENDING, key, need.attempt, mark=need.mark)])
+        try:
+            handle = self.run.session.provision(self.run.context(PROVISION_TIMEOUT_S), need)
+        except EvalyardError as error:
+            if error.transient and self.patience.again(key):
+                return False
+            failed = need_entry(Event.STATE, key, need.attempt, state=JobState.FAILED, reason=error.message)
+            self.run.record([failed])
+            return False
+        self.run.record([need_entry(Event.HELD, key, need.attempt, handle=handle)])
+        return True
+
+    def _named_need(self, key: str, situation: Situation) -> Need:
+        """Return what is to be provisioned, under the name and mark of its latest attempt; both settled only once."""
+        wanted_by = [situation.plans[job.number] for job in waiting(situation)]
+        need = next(need for need in merged_needs(wanted_by) if need.key == key)
+        known = situation.history.need(key)
+        number = known.latest.number if known else 1
+        mark = known.latest.mark if known and known.latest.mark else new_mark()
+        return evolve(need, name=backend_name(self.run.id, key, number), mark=mark, attempt=number)
+
+    def _launch(self, numbers: tuple[int, ...], situation: Situation) -> bool:
+        history = situation.history
+        plans: dict[int, Plan] = {}
+        for number in numbers:
+            try:
+                plans[number] = self._bound(situation.plans[number], history)
+            except PluginError as error:
+                self._fail(number, situation, error.message)
+        self.run.record(
+            job_entry(Event.SENDING, number, plan.attempt, mark=plan.mark)
+            for number, plan in plans.items()
+            if not history.job(number).launched.sent
+        )
+        answers = self._submit(list(plans.values()))
+        entries: list[Entry] = []
+        for number, plan in plans.items():
+            answer = answers[plan.name]
+            if isinstance(answer, Handle):
+                entries.append(job_entry(Event.HELD, number, plan.attempt, handle=answer))
+            elif not (answer.transient and self.patience.again(str(number))):
+                reason = f"not launched: {answer.message}"
+                entries.append(job_entry(Event.STATE, number, plan.attempt, state=JobState.FAILED, reason=reason))
+        self.run.record(entries)
+        return all(isinstance(answer, Handle) for answer in answers.values())
+
+    def _fail(self, number: int, situation: Situation, reason: str) -> None:
+        attempt = situation.history.job(number).launched.number
+        self.run.record([job_entry(Event.STATE, number, attempt, state=JobState.FAILED, reason=reason)])
+
+    def _submit(self, plans: list[Plan]) -> dict[str, Handle | LaunchError]:
+        """Look up, launch what is not there, and look up again whatever got no clear answer."""
+        session, names = self.run.session, {plan.name: plan.mark for plan in plans}
+        answers: dict[str, Handle | LaunchError] = {}
+        try:
+            answers.update(session.find(self.run.context(), names))
+            absent = [plan for plan in plans if plan.name not in answers]
+            if absent:
+                answers.update(session.launch(self.run.context(), absent))
+        except EvalyardError as error:
+            unclear = LaunchError(message=error.message, transient=error.transient)
+            answers.update({name: unclear for name in names if name not in answers})
+        lost = {name: names[name] for name, answer in answers.items() if not isinstance(answer, Handle)}
+        if lost:
+            try:
+                answers.update(session.find(self.run.context(), lost))
+            except EvalyardError as error:
+                # Whether they took effect is not known, so none of these may count as refused.
+                answers.update({name: LaunchError(message=error.message, transient=True) for name in lost})
+        return answers
+
+    def _bound(self, plan: Plan, history: History) -> Plan:
+        values: dict[str, str] = {}
+        for variable, binding in plan.bindings.items():
+            need = history.need(binding.need)
+            handle = need.latest.handle if need else None
+            if handle is None or binding.output not in handle.outputs:
+                raise PluginError(f"{variable} needs '{binding.output}' of '{binding.need}', which does not give it")
+            values[variable] = handle.outputs[binding.output]
+        return evolve(plan, environment={**plan.environment, **values})
+
+    def _abort(self, step: Abort, situation: Situation) -> bool:
+        attempt = situation.history.job(step.job).launched
+        self.run.record([job_entry(Event.CANCEL, step.job, attempt.number, reason=step.reason)])
+        if attempt.handle is not None:
+            self.run.session.cancel(self.run.context(), [attempt.handle])
+        return True
+
+    def _collect(self, number: int, situation: Situation) -> bool:
+        attempt = situation.history.job(number).launched
+        if attempt.handle is None:
+            return True
+        header = self.run.invocation.job(number)
+        try:
+            self.run.session.fetch(
+                self.run.context(PROVISION_TIMEOUT_S),
+                attempt.handle,
+                fetched_folder(self.run.store, self.run.id, header),
+            )
+        except EvalyardError as error:
+            if self.patience.again(str(number)):
+                return False
+            self.remaining[attempt.handle.name] = f"its results could not be fetched: {error.message}"
+        self.run.record([job_entry(Event.COLLECTED, number, attempt.number)])
+        return True
+
+    def _release(self, step: Release, situation: Situation) -> bool:
+        history = situation.history
+        jobs = {str(number): history.job(number).launched for number in step.jobs}
+        failed = self._tear_down(jobs)
+        self.run.record(
+            job_entry(Event.RELEASED, int(key), attempt.number) for key, attempt in jobs.items() if key not in failed
+        )
+        for need in (need for key in step.needs if (need := history.need(key))):
+            left = self._tear_down({need.key: need.latest})
+            if not left:
+                self.run.record([need_entry(Event.RELEASED, need.key, need.latest.number)])
+            failed |= left
+        for key in failed:
+            self.patience.again(key)
+        return not failed
+
+    def _tear_down(self, attempts: Mapping[str, Attempt]) -> set[str]:
+        """Tear down what these attempts (by job number or need's key) still hold; return the keys that remain."""
+        names = {backend_name(self.run.id, key, attempt.number): key for key, attempt in attempts.items()}
+        handles = {attempt.handle.name: attempt.handle for attempt in attempts.values() if attempt.handle}
+        # Sent and never answered: it may be there under our name and mark.
+        unclear = {name: attempts[key].mark for name, key in names.items() if name not in handles}
+        left: dict[str, str] = {}
+        try:
+            handles.update(self.run.session.find(self.run.context(), unclear))
+        except EvalyardError as error:
+            left.update(dict.fromkeys(unclear, error.message))
+        try:
+            remaining = self.run.session.teardown(self.run.context(), list(handles.values()))
+            left.update({handle.name: "the backend still has it" for handle in remaining})
+        except EvalyardError as error:
+            left.update(dict.fromkeys(handles, error.message))
+        for name in names:
+            self.remaining.pop(name, None)
+        self.remaining.update(left)
+        return {names[name] for name in left}

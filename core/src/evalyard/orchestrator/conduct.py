@@ -1,0 +1,94 @@
+"""Seeing an invocation through: look, decide, act, again. `run --wait` and the keeper are this loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from evalyard.orchestrator.act import Actor
+from evalyard.orchestrator.decide import EVERY_STEP, Situation, Step, next_steps, unfinished
+from evalyard.orchestrator.run import OpenRun
+from evalyard.orchestrator.watch import look
+from evalyard.records import Observation
+from evalyard.store.history import History
+
+FASTEST_POLL_S = 0.1
+SLOWEST_POLL_S = 5.0
+POLL_GROWTH = 1.3
+MOST_ROUNDS = 1000
+"""More rounds of steps than this in one pass is a loop without progress: a bug, not a long run."""
+
+
+@define
+class Conductor:
+    """Conducts one invocation."""
+
+    run: OpenRun
+    actor: Actor = field(init=False)
+    observations: dict[str, Observation] = field(factory=dict)
+    """What the last look saw, by backend name: progress, and what could not be found out."""
+
+    def __attrs_post_init__(self) -> None:
+        self.actor = Actor(run=self.run)
+
+    def look(self) -> None:
+        """Ask the backend once and record what changed."""
+        self.observations = look([self.run])
+
+    def situation(self) -> Situation:
+        """Return where things stand on record."""
+        return self.actor.situation(self.run.history())
+
+    def advance(self) -> Situation:
+        """Look once, take every step that can be taken now, and return where that leaves us."""
+        self.look()
+        return self.act()
+
+    def act(self, allowed: tuple[type[Step], ...] = EVERY_STEP) -> Situation:
+        """Take every step of these kinds that can be taken now, without looking first."""
+        with self.run.store.acting(self.run.id):
+            for _ in range(MOST_ROUNDS):
+                situation = self.situation()
+                steps = [step for step in next_steps(situation) if isinstance(step, allowed)]
+                if not steps:
+                    return situation
+                for step in steps:
+                    if not self.actor.take(step, situation):
+                        break
+        raise RuntimeError(f"{MOST_ROUNDS} rounds of steps for {self.run.id} and no end")
+
+    def remains(self, situation: Situation) -> bool:
+        """Whether something is left that only a process of ours will do."""
+        return unfinished(situation) and not self._given_up(situation)
+
+    def see_through(self, on_change: Callable[[History], None] = lambda _: None) -> History:
+        """Advance until every job has ended and nothing is left to do.
+
+        Args:
+            on_change: called after every pass.
+        """
+        pause = FASTEST_POLL_S
+        last = None
+        while True:
+            situation = self.advance()
+            on_change(situation.history)
+            if situation.history.ended and not self.remains(situation):
+                return situation.history
+            shape = [job.latest.state for job in situation.history.jobs]
+            pause = FASTEST_POLL_S if shape != last else min(pause * POLL_GROWTH, SLOWEST_POLL_S)
+            last = shape
+            self.run.cancelled.wait(pause)
+
+    def _given_up(self, situation: Situation) -> bool:
+        """Whether all that is left was tried as often as it will be."""
+        history = situation.history
+        if not history.ended:
+            return False
+        keys = [str(job.number) for job in history.jobs if not job.launched.collected] if situation.fetches else []
+        keys += [
+            need.key
+            for need in history.needs
+            if need.latest.sent and not need.latest.released and not situation.kind(need.key).lasting
+        ]
+        return all(self.actor.patience.spent(key) for key in keys)

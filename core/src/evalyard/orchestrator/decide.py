@@ -1,0 +1,219 @@
+"""What to do next about an invocation: a pure function from what is known to a list of steps.
+
+The foreground of `run`, the keeper and `resume` all do what this says and nothing else, so that whoever dies can be
+followed by anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from evalyard.records import NeedKind, Plan
+from evalyard.states import JobState
+from evalyard.store.history import Attempt, History, JobHistory
+
+
+@frozen(kw_only=True)
+class Provision:
+    """Make a need."""
+
+    need: str
+
+
+@frozen(kw_only=True)
+class Launch:
+    """Hand these jobs to the backend, as one batch."""
+
+    jobs: tuple[int, ...]
+
+
+@frozen(kw_only=True)
+class Settle:
+    """Record the end of a job that no backend holds."""
+
+    job: int
+    state: JobState
+    reason: str
+
+
+@frozen(kw_only=True)
+class Abort:
+    """Ask a running job to end because it cannot go on."""
+
+    job: int
+    reason: str
+
+
+@frozen(kw_only=True)
+class Collect:
+    """Bring an ended job's artifacts home."""
+
+    job: int
+
+
+@frozen(kw_only=True)
+class Release:
+    """Tear down what ended jobs and unused needs still hold; needs first made are released last."""
+
+    jobs: tuple[int, ...]
+    needs: tuple[str, ...]
+
+
+Step = Provision | Launch | Settle | Abort | Collect | Release
+EVERY_STEP = (Provision, Launch, Settle, Abort, Collect, Release)
+ENDING_STEPS = (Settle, Collect, Release)
+"""The steps that start nothing."""
+
+
+@frozen(kw_only=True)
+class Situation:
+    """All that a decision rests on."""
+
+    history: History
+    plans: Mapping[int, Plan]
+    """Of each job's latest launched attempt."""
+    fetches: bool = False
+    """Whether the executor brings artifacts home."""
+    resting: frozenset[str] = frozenset()
+    """Jobs (by number) and needs (by key) that wait before they are tried again."""
+
+    def kind(self, need: str) -> NeedKind:
+        """Return what a need is; one that no plan mentions any more only wants releasing."""
+        for plan in self.plans.values():
+            for candidate in plan.needs:
+                if candidate.key == need:
+                    return candidate.kind
+        return NeedKind.RESOURCE
+
+
+def next_steps(situation: Situation) -> list[Step]:
+    """Return the steps that can be taken now, in an order in which they can be taken; empty = wait, or all is done."""
+    return [
+        *_settle(situation),
+        *_abort(situation),
+        *_provision(situation),
+        *_launch(situation),
+        *_collect(situation),
+        *_release(situation),
+    ]
+
+
+def unfinished(situation: Situation) -> bool:
+    """Whether something remains that only we will do, now or later: queued jobs, collecting, releasing."""
+    history = situation.history
+    if any(not job.latest.state.final and not job.launched.sent for job in history.jobs):
+        return True
+    if situation.fetches and not all(_collected(job.launched) for job in history.jobs):
+        return True
+    return any(_held(need.latest) and not situation.kind(need.key).lasting for need in history.needs)
+
+
+def waiting(situation: Situation) -> list[JobHistory]:
+    """Return the jobs that are to be launched and were not yet."""
+    return [job for job in situation.history.jobs if not job.launched.sent and not job.launched.state.final]
+
+
+def _settle(situation: Situation) -> Iterable[Step]:
+    for job in waiting(situation):
+        if job.launched.cancel_asked:
+            reason = job.launched.cancel_reason or "cancelled before it was launched"
+            state = JobState.FAILED if job.launched.cancel_reason else JobState.CANCELLED
+            yield Settle(job=job.number, state=state, reason=reason)
+            continue
+        for key in _needs_of(situation, job):
+            need = situation.history.need(key)
+            if need and need.latest.state.final and not need.latest.released:
+                yield Settle(job=job.number, state=JobState.FAILED, reason=f"{key}: {need.latest.reason}")
+                break
+
+
+def _abort(situation: Situation) -> Iterable[Step]:
+    for job in situation.history.jobs:
+        if not job.launched.live or job.launched.cancel_asked:
+            continue
+        for key in _needs_of(situation, job):
+            need = situation.history.need(key)
+            if need and need.latest.state.final:
+                yield Abort(job=job.number, reason=f"the {key} that it used ended: {need.latest.reason}")
+                break
+
+
+def _provision(situation: Situation) -> Iterable[Step]:
+    wanted: dict[str, None] = {}
+    for job in waiting(situation):
+        if not job.launched.cancel_asked:
+            wanted.update(dict.fromkeys(_needs_of(situation, job)))
+    for key in wanted:
+        need = situation.history.need(key)
+        if need is None or (need.latest.handle is None and not need.latest.state.final):
+            if key in situation.resting:
+                return  # later needs may build on this one
+            yield Provision(need=key)
+
+
+def _launch(situation: Situation) -> Iterable[Step]:
+    running = sum(1 for job in situation.history.jobs if job.launched.live)
+    batch: list[int] = []
+    for job in waiting(situation):
+        limit = situation.plans[job.number].concurrency
+        if limit is not None and running + len(batch) >= limit:
+            break
+        ready = all(_there(situation, key) for key in _needs_of(situation, job))
+        if ready and not job.launched.cancel_asked and str(job.number) not in situation.resting:
+            batch.append(job.number)
+    # A lost reply: it may or may not be there, so it is looked up and sent again if it is not.
+    batch += [
+        job.number
+        for job in situation.history.jobs
+        if job.launched.live and job.launched.handle is None and str(job.number) not in situation.resting
+    ]
+    if batch:
+        yield Launch(jobs=tuple(sorted(batch)))
+
+
+def _collect(situation: Situation) -> Iterable[Step]:
+    if situation.fetches:
+        for job in situation.history.jobs:
+            if not _collected(job.launched) and str(job.number) not in situation.resting and job.launched.state.final:
+                yield Collect(job=job.number)
+
+
+def _release(situation: Situation) -> Iterable[Step]:
+    jobs = tuple(
+        job.number
+        for job in situation.history.jobs
+        if job.launched.state.final
+        and _held(job.launched)
+        and (not situation.fetches or _collected(job.launched))
+        and str(job.number) not in situation.resting
+    )
+    needs = tuple(
+        need.key
+        for need in reversed(situation.history.needs)
+        if _held(need.latest)
+        and not situation.kind(need.key).lasting
+        and need.key not in situation.resting
+        and all(job.launched.state.final for job in situation.history.jobs if need.key in _needs_of(situation, job))
+    )
+    if jobs or needs:
+        yield Release(jobs=jobs, needs=needs)
+
+
+def _needs_of(situation: Situation, job: JobHistory) -> list[str]:
+    plan = situation.plans.get(job.number)
+    return [need.key for need in plan.needs] if plan else []
+
+
+def _there(situation: Situation, key: str) -> bool:
+    need = situation.history.need(key)
+    return need is not None and need.latest.handle is not None and not need.latest.state.final
+
+
+def _held(attempt: Attempt) -> bool:
+    return attempt.sent and not attempt.released
+
+
+def _collected(attempt: Attempt) -> bool:
+    return attempt.collected or attempt.handle is None

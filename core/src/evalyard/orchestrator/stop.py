@@ -1,0 +1,101 @@
+"""Ending jobs on request, and undoing a run that was interrupted."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evalyard.errors import EvalyardError
+from evalyard.orchestrator.conduct import Conductor
+from evalyard.orchestrator.decide import ENDING_STEPS
+from evalyard.orchestrator.run import OpenRun, job_entry
+from evalyard.records import Handle
+from evalyard.store.history import JobHistory
+from evalyard.store.journal import Event
+from evalyard.store.lookup import Selection
+
+AFTER_CANCEL_S = 30.0
+"""How long we wait for the backend to confirm an end before we say that it was only asked for."""
+CANCEL_TIMEOUT_S = 600.0
+_POLL_S = 0.1
+
+
+def stop(run: OpenRun, selection: Selection) -> dict[str, str]:
+    """Cancel the selected jobs, wait until they have ended, and release what no job needs any more.
+
+    Finished jobs keep their result. Starts nothing: the next of a queue is the keeper's to start.
+
+    Returns:
+        What is left, by backend name, with the reason.
+    """
+    conductor = Conductor(run)
+    with run.store.acting(run.id):
+        conductor.look()
+        targets = [job for job in run.history().jobs if selection.covers(job.number) and not job.launched.state.final]
+        run.record(job_entry(Event.CANCEL, job.number, job.launched.number) for job in targets)
+        handles = _handles(run, targets)
+    left: dict[str, str] = {}
+    try:
+        refused = run.session.cancel(run.context(CANCEL_TIMEOUT_S), handles)
+        left = {handle.name: "it could not be asked to end" for handle in refused}
+    except EvalyardError as error:
+        left = {handle.name: error.message for handle in handles}
+    conductor.act(ENDING_STEPS)
+    numbers = {job.number for job in targets}
+    give_up = time.monotonic() + AFTER_CANCEL_S
+    while not left:
+        conductor.look()
+        conductor.act(ENDING_STEPS)
+        live = [job for job in run.history().jobs if job.number in numbers and not job.launched.state.final]
+        if not live:
+            break
+        if time.monotonic() > give_up:
+            left = {f"job {job.number}": "it was asked to end and has not yet" for job in live}
+        time.sleep(_POLL_S)
+    return left | conductor.actor.remaining
+
+
+def undo(run: OpenRun) -> dict[str, str]:
+    """Undo a run that was interrupted while it started: cancel every job, release every need.
+
+    Returns:
+        What could not be undone, by backend name, with the reason.
+    """
+    with _uninterrupted():
+        try:
+            return stop(run, Selection(invocation=run.id))
+        except EvalyardError as error:
+            return {run.id: error.message}
+
+
+def _handles(run: OpenRun, jobs: list[JobHistory]) -> list[Handle]:
+    """Return the handles of jobs that a backend may hold; one that never answered is looked up by name and mark."""
+    known = {job.number: job.launched.handle for job in jobs if job.launched.handle}
+    unclear = {
+        run.plan(job.number, job.launched.number).name: job.launched.mark
+        for job in jobs
+        if job.launched.sent and job.number not in known
+    }
+    try:
+        found = run.session.find(run.context(), unclear)
+    except EvalyardError:
+        found = {}  # they stay SENDING: the next command looks them up again
+    return [*known.values(), *found.values()]
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let the undoing finish: an impatient second Ctrl-C would leave half of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,205 @@
+"""Where invocations stand, for people: `status`, `results`, `ls runs`. Records what ended; starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+from attrs import evolve, frozen
+
+from evalyard.errors import EvalyardError
+from evalyard.harness.evidence import attempts_in, read_exit, read_start
+from evalyard.orchestrator.run import OpenRun, job_entry, known_handles, open_run
+from evalyard.orchestrator.watch import look, verdict
+from evalyard.records import JobHeader, NeedKind, Observation
+from evalyard.states import JobState
+from evalyard.store.history import Attempt, History, JobHistory
+from evalyard.store.journal import Entry, Event
+from evalyard.store.layout import job_folder
+from evalyard.store.lookup import Selection
+from evalyard.store.runs import Store
+
+
+@frozen(kw_only=True)
+class JobStatus:
+    """One row of `status`."""
+
+    job: str
+    task: str
+    state: JobState
+    reason: str
+    attempt: int
+    by_hand: bool
+    executor: str
+    progress: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    exit_code: int | None = None
+    folder: str = ""
+    """The task's directory, where the job runs."""
+
+
+@frozen(kw_only=True)
+class RunStatus:
+    """One invocation."""
+
+    history: History
+    jobs: tuple[JobStatus, ...]
+    kept: bool
+    """Whether a keeper is at work."""
+    left: tuple[str, ...] = ()
+    """What nobody will do unless somebody is asked to, each with the command that does it."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of its jobs have."""
+        return all(job.state.final for job in self.jobs)
+
+
+def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
+    """Look at these invocations, with one query per backend, and say where they stand.
+
+    Raises:
+        StoreError: an invocation's header cannot be read.
+    """
+    ids = list(dict.fromkeys(selection.invocation for selection in selections))
+    histories = {invocation: store.read(invocation) for invocation in ids}
+    live = [invocation for invocation, history in histories.items() if known_handles(history)]
+    seen, warnings = _look_at(store, live)
+    statuses = []
+    for invocation in ids:
+        _record_by_hand(store, histories[invocation])
+        history = store.read(invocation)
+        kept = store.has_keeper(invocation)
+        chosen = [s for s in selections if s.invocation == invocation]
+        rows = tuple(
+            _row(history, job, seen) for job in history.jobs if any(choice.covers(job.number) for choice in chosen)
+        )
+        left = () if kept else tuple(_left(history))
+        said = (*warnings.get(invocation, ()), *(f"damaged record: {damage}" for damage in history.damage))
+        statuses.append(RunStatus(history=history, jobs=rows, kept=kept, left=left, warnings=said))
+    return statuses
+
+
+def _look_at(store: Store, invocations: Iterable[str]) -> tuple[dict[str, Observation], dict[str, tuple[str, ...]]]:
+    groups: dict[object, list[OpenRun]] = {}
+    seen: dict[str, Observation] = {}
+    warnings: dict[str, tuple[str, ...]] = {}
+    for invocation in invocations:
+        try:
+            run = open_run(store, invocation, strict=False)
+        except EvalyardError as error:
+            warnings[invocation] = (error.message,)
+            unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
+            seen.update(dict.fromkeys(known_handles(store.read(invocation)), unknown))
+            continue
+        warnings[invocation] = run.session.warnings
+        groups.setdefault(run.invocation.connection.key, []).append(run)
+    for runs in groups.values():
+        seen.update(look(runs))
+    return seen, warnings
+
+
+def _row(history: History, job: JobHistory, seen: Mapping[str, Observation]) -> JobStatus:
+    attempt, header = job.latest, history.invocation.job(job.number)
+    state, reason, progress = attempt.state, attempt.reason, ""
+    observation = seen.get(attempt.handle.name) if attempt.handle else None
+    if observation is not None and not state.final:
+        progress = observation.progress
+        if observation.state is JobState.UNKNOWN:
+            state, reason = JobState.UNKNOWN, observation.reason
+    if not reason and state is JobState.PENDING:
+        reason = _why_pending(history, job)
+    return JobStatus(
+        job=f"{history.invocation.id}.{job.number}",
+        task=header.task,
+        state=state,
+        reason=reason,
+        attempt=attempt.number,
+        by_hand=attempt.by_hand,
+        executor=history.invocation.connection.executor,
+        progress=progress,
+        started_at=attempt.started_at,
+        ended_at=attempt.ended_at,
+        exit_code=attempt.exit_code,
+        folder=f"{history.invocation.run_dir}/{header.folder}",
+    )
+
+
+def _why_pending(history: History, job: JobHistory) -> str:
+    if job.launched.sent:
+        return "handed to the backend; its answer is not on record"
+    return "waits for its turn" if any(other.launched.sent for other in history.jobs) else "not launched yet"
+
+
+def _left(history: History) -> Iterable[str]:
+    """Say what remains to be done and that nobody is doing it."""
+    invocation = history.invocation.id
+    waiting = [job for job in history.jobs if not job.latest.state.final and not _held(job.launched)]
+    if waiting:
+        yield f"{len(waiting)} of {len(history.jobs)} jobs not launched: evalyard resume {invocation}"
+    lasting = {kind.value for kind in NeedKind if kind.lasting}
+    for need in history.needs:
+        attempt = need.latest
+        held = attempt.sent and not attempt.released and (not attempt.handle or attempt.handle.kind not in lasting)
+        if not held or (attempt.handle is None and need.key == "files"):
+            continue
+        if history.ended:
+            yield f"{need.key} is not released: evalyard kill {invocation}"
+        elif not waiting:
+            yield f"nobody will release {need.key}: evalyard resume {invocation}"
+
+
+def _held(attempt: Attempt) -> bool:
+    return attempt.sent and attempt.handle is not None
+
+
+def _record_by_hand(store: Store, history: History) -> None:
+    """Put attempts on record that somebody made by running a script in the run directory."""
+    entries: list[Entry] = []
+    for job in history.jobs:
+        if job.launched.state.final:
+            header = history.invocation.job(job.number)
+            entries += _by_hand(job, header, job_folder(store, history.invocation, header))
+    store.record(history.invocation.id, entries)
+
+
+def _by_hand(job: JobHistory, header: JobHeader, folder: Path) -> Iterable[Entry]:
+    known = {attempt.number: attempt for attempt in job.attempts}
+    for number in attempts_in(folder):
+        attempt = known.get(number, Attempt(number=number))
+        start = read_start(folder, number)
+        if start is None or not start.by_hand or attempt.state.final:
+            continue
+        if number not in known:
+            yield job_entry(Event.PLANNED, job.number, number, by_hand=True)
+            yield job_entry(Event.SENDING, job.number, number)
+        end = read_exit(folder, number)
+        if end is not None:
+            state, reason = verdict(evolve(attempt, number=number), end)
+            yield job_entry(
+                Event.STATE,
+                job.number,
+                number,
+                state=state,
+                reason=reason,
+                exit_code=end.exit_code,
+                started_at=end.started_at,
+                ended_at=end.ended_at,
+            )
+        elif _runs(start.pid):
+            if attempt.state is not JobState.RUNNING:
+                yield job_entry(Event.STATE, job.number, number, state=JobState.RUNNING, started_at=start.started_at)
+        else:
+            reason = "ended without recording how"
+            yield job_entry(Event.STATE, job.number, number, state=JobState.FAILED, reason=reason)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any("run.sh" in word for word in process.cmdline())
+    except psutil.Error:
+        return False

@@ -1,0 +1,130 @@
+"""`${...}` and `???`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalyard.config.interpolate import check_missing, escape, interpolate
+from evalyard.config.load import parse
+from evalyard.config.node import Node, Problems, plain
+from evalyard.errors import ConfigError
+
+
+def value(text: str, environ: Mapping[str, str] | None = None) -> object:
+    problems = Problems()
+    root = interpolate(parse(text, "f"), environ or {}, problems)
+    problems.raise_if_any()
+    return plain(root)
+
+
+def test_references_keep_the_type_of_what_they_name() -> None:
+    result = value("a: {n: 1, m: {k: [1, '${a.n}']}}\nb: ${a.n}\nc: ${a.m}\nd: x-${b}-${a.m.k[1]}\n")
+    assert result == {"a": {"n": 1, "m": {"k": [1, 1]}}, "b": 1, "c": {"k": [1, 1]}, "d": "x-1-1"}
+
+
+def test_relative_references_and_whole_lists_work() -> None:
+    text = "l:\n  - {name: a, same: '${.name}'}\n  - {name: b}\nfirst: ${l.1.name}\nall: ${l}\n"
+    tasks = [{"name": "a", "same": "a"}, {"name": "b"}]
+    assert value(text) == {"l": tasks, "first": "b", "all": tasks}
+
+
+def test_the_given_environment_is_used_and_defaults_where_it_is_silent() -> None:
+    result = value("a: ${oc.env:X}\nb: ${oc.env:Y,8}\nc: ${oc.env:Y,${oc.env:X}}\nd: ${oc.env:Y,null}\n", {"X": "1"})
+    assert result == {"a": "1", "b": "8", "c": "1", "d": None}
+
+
+def test_keys_with_dots_do_not_confuse_places() -> None:
+    assert value("o: {config.params.x: '${n}', 'a[0]': '${n}'}\nn: 3") == {
+        "o": {"config.params.x": 3, "a[0]": 3},
+        "n": 3,
+    }
+
+
+def test_secrets_named_in_env_vars_stay_out_of_the_configuration() -> None:
+    text = "env_vars:\n  A: ${oc.env:S}\n  B: host:${oc.env:S}\n  C: ${oc.env:N,/cache}\n  D: 'lit:${oc.env:S}/x'\n"
+    assert value(text, {"S": "sesame"}) == {
+        "env_vars": {"A": "host:S", "B": "host:S", "C": "lit:/cache", "D": "lit:sesame/x"}
+    }
+
+
+def test_an_environment_value_built_from_a_variable_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        value("evaluation: {env_vars: {A: 'Bearer ${oc.env:S}'}}", {"S": "sesame"})
+    assert caught.value.problems == (
+        "f:1:25: evaluation.env_vars.A: this would store the value of a variable; "
+        "write host:NAME, or lit: before it if it is no secret",
+    )
+
+
+SHELL = r"; for the shell's own ${NAME} write $NAME or \${NAME}"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a: ${oc.env:NOPE}", "the environment variable NOPE is not set"),
+        ("a: x/${oc.env:NOPE}/y", "the environment variable NOPE is not set"),
+        ("a: ${b.c}", "${b.c} names nothing in this configuration" + SHELL),
+        ("a: ${x:-3}", "${x:-3}: no such function" + SHELL),
+        ("a: '${'", "not a valid ${...} expression" + SHELL),
+        ("a: ${b}\nb: ${a}", "${b} leads back to itself"),
+        ("a: ${oc.decode:${oc.env:S}}", "${oc.decode:${oc.env:S}} cannot be evaluated"),
+    ],
+)
+def test_what_has_no_value_is_told_with_its_place_and_never_with_a_value(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        value(text, {"S": "[sesame"})
+    assert caught.value.problems[0] == f"f:1:1: a: {complaint}"
+    assert "sesame" not in str(caught.value)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        value("a: ${oc.env:X}\nb: ${oc.env:Y}\nc: ok\nd: ${nope}\n")
+    assert len(caught.value.problems) == 3
+
+
+def test_a_chain_of_references_that_never_ends_is_refused() -> None:
+    text = "\n".join(f"a{i}: ['${{a{i + 1}}}']" for i in range(2000)) + "\na2000: 1\n"
+    with pytest.raises(ConfigError):
+        value(text)
+
+
+def test_everything_missing_is_listed_with_the_override_that_sets_it() -> None:
+    problems = Problems()
+    check_missing(parse("a: {b: '???'}\nl:\n  - c: ???\n", "f"), problems)
+    with pytest.raises(ConfigError) as caught:
+        problems.raise_if_any()
+    assert caught.value.problems == (
+        "f:1:5: a.b: must be set; in the file, or with -o a.b=...",
+        "f:3:5: l[0].c: must be set; in the file, or with -o l[0].c=...",
+    )
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(st.text(alphabet="ab${}\\:,.'\" [] ", max_size=12))
+def test_an_escaped_text_comes_back_as_it_was(text: str) -> None:
+    root = Node({"a": Node(escape(text), "f")}, "f")
+    problems = Problems()
+    assert plain(interpolate(root, {}, problems)) == {"a": text}
+    assert not problems
+
+
+def test_omegaconf_is_loaded_only_for_interpolation() -> None:
+    program = (
+        "import sys; from evalyard.config import load_text\n"
+        "text = 'execution: {type: x}\\ntarget: {api_endpoint: {url: http://h}}\\nevaluation: {tasks: [t]}'\n"
+        "load_text(text, 'f'); sys.exit('omegaconf' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_importing_the_package_loads_no_yaml() -> None:
+    program = "import sys, evalyard.config; sys.exit('ruamel.yaml' in sys.modules or 'attrs' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
