@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from evalyard.config.environment import read_env_file
     from evalyard.config.find import find_config
     from evalyard.config.run import load_run, load_text
-    from evalyard.config.structure import structure
+    from evalyard.config.typed import structure
 
 _HOMES = {
     "find_config": "find",
     "load_run": "run",
     "load_text": "run",
     "read_env_file": "environment",
-    "structure": "structure",
+    "structure": "typed",
 }
 
 __all__ = ["find_config", "load_run", "load_text", "read_env_file", "structure"]

@@ -111,7 +111,7 @@ class _Evaluation:
                     for keys in self._found.keys() - broken:
                         values[keys] = _evaluate(config, keys)
                     return values
-                except (OmegaConfBaseException, _UnsetVariableError, RecursionError):
+                except (OmegaConfBaseException, _UnsetVariableError):
                     # Perhaps an expression looks into a box. The whole tree tells, and tells why.
                     values.clear()
             return self._evaluate_all(self._create(broken, boxed=False), broken, problems)
@@ -168,7 +168,7 @@ class _Evaluation:
                 continue
             try:
                 values[keys] = _evaluate(config, keys)
-            except (OmegaConfBaseException, _UnsetVariableError, RecursionError) as error:
+            except (OmegaConfBaseException, _UnsetVariableError) as error:
                 problems.settle(node.place, show(keys), _reason(error, str(node.value)))
         return values
 
@@ -189,7 +189,8 @@ def _reason(error: BaseException, text: str) -> str:
         if isinstance(cause, _UnsetVariableError):
             return f"the environment variable {cause.name} is not set"
         cause = cause.__cause__ or cause.__context__
-    shown = text if len(text) <= 80 else text[:77] + "..."
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
     if isinstance(error, InterpolationToMissingValueError):
         return f"{shown} needs a value that is not set"
     if isinstance(error, UnsupportedInterpolationType):
@@ -202,9 +203,17 @@ def _reason(error: BaseException, text: str) -> str:
 
 
 def _evaluate(config: Any, keys: Keys) -> Plain:
-    for key in keys:
-        config = config[key]
-    return _plain(config)
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        for key in keys:
+            config = config[key]
+        return _plain(config)
+    except OmegaConfBaseException as error:
+        if isinstance(error.__cause__ or error.__context__, RecursionError):
+            # No one expression is at fault, and each of the others would take as long to fail.
+            raise RecursionError from error
+        raise
 
 
 def _plain(value: Any) -> Plain:

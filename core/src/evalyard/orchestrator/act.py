@@ -88,7 +88,7 @@ class Actor:
 
     def _provision(self, key: str, situation: Situation) -> bool:
         need = self._named_need(key, situation)
-        self.run.record([need_entry(Event.SENDING, key, need.attempt, mark=need.mark)])
+        self.run.record([need_entry(Event.SENDING, key, need.attempt, mark=need.mark, kind=need.kind)])
         try:
             handle = self.run.session.provision(self.run.context(PROVISION_TIMEOUT_S), need)
         except EvalyardError as error:

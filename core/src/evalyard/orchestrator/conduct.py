@@ -89,6 +89,6 @@ class Conductor:
         keys += [
             need.key
             for need in history.needs
-            if need.latest.sent and not need.latest.released and not situation.kind(need.key).lasting
+            if need.latest.sent and not need.latest.released and not need.latest.kind.lasting
         ]
         return all(self.actor.patience.spent(key) for key in keys)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from evalyard.records import NeedKind, Plan
+from evalyard.records import Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 
@@ -79,14 +79,6 @@ class Situation:
     resting: frozenset[str] = frozenset()
     """Jobs (by number) and needs (by key) that wait before they are tried again."""
 
-    def kind(self, need: str) -> NeedKind:
-        """Return what a need is; one that no plan mentions any more only wants releasing."""
-        for plan in self.plans.values():
-            for candidate in plan.needs:
-                if candidate.key == need:
-                    return candidate.kind
-        return NeedKind.RESOURCE
-
 
 def next_steps(situation: Situation) -> list[Step]:
     """Return the steps that can be taken now, in an order in which they can be taken; empty = wait, or all is done."""
@@ -107,7 +99,7 @@ def unfinished(situation: Situation) -> bool:
         return True
     if situation.fetches and not all(_collected(job.launched) for job in history.jobs):
         return True
-    return any(_held(need.latest) and not situation.kind(need.key).lasting for need in history.needs)
+    return any(_held(need.latest) and not need.latest.kind.lasting for need in history.needs)
 
 
 def waiting(situation: Situation) -> list[JobHistory]:
@@ -193,7 +185,7 @@ def _release(situation: Situation) -> Iterable[Step]:
         need.key
         for need in reversed(situation.history.needs)
         if _held(need.latest)
-        and not situation.kind(need.key).lasting
+        and not need.latest.kind.lasting
         and need.key not in situation.resting
         and all(job.launched.state.final for job in situation.history.jobs if need.key in _needs_of(situation, job))
     )

@@ -12,7 +12,7 @@ from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempts_in, read_exit, read_start
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles, open_run
 from evalyard.orchestrator.watch import look, verdict
-from evalyard.records import JobHeader, NeedKind, Observation
+from evalyard.records import Observation
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event
@@ -140,11 +140,9 @@ def _left(history: History) -> Iterable[str]:
     waiting = [job for job in history.jobs if not job.latest.state.final and not _held(job.launched)]
     if waiting:
         yield f"{len(waiting)} of {len(history.jobs)} jobs not launched: evalyard resume {invocation}"
-    lasting = {kind.value for kind in NeedKind if kind.lasting}
     for need in history.needs:
         attempt = need.latest
-        held = attempt.sent and not attempt.released and (not attempt.handle or attempt.handle.kind not in lasting)
-        if not held or (attempt.handle is None and need.key == "files"):
+        if not attempt.sent or attempt.released or attempt.kind.lasting:
             continue
         if history.ended:
             yield f"{need.key} is not released: evalyard kill {invocation}"
@@ -162,11 +160,11 @@ def _record_by_hand(store: Store, history: History) -> None:
     for job in history.jobs:
         if job.launched.state.final:
             header = history.invocation.job(job.number)
-            entries += _by_hand(job, header, job_folder(store, history.invocation, header))
+            entries += _by_hand(job, job_folder(store, history.invocation, header))
     store.record(history.invocation.id, entries)
 
 
-def _by_hand(job: JobHistory, header: JobHeader, folder: Path) -> Iterable[Entry]:
+def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
     known = {attempt.number: attempt for attempt in job.attempts}
     for number in attempts_in(folder):
         attempt = known.get(number, Attempt(number=number))

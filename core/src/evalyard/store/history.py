@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from evalyard.records import Handle, Invocation
+from evalyard.records import Handle, Invocation, NeedKind
 from evalyard.states import JobState, may_follow
 from evalyard.store.journal import Damage, Entry, Event
 
@@ -24,6 +24,8 @@ class Attempt:
     mark: str = ""
     state: JobState = JobState.PENDING
     reason: str = ""
+    kind: NeedKind = NeedKind.RESOURCE
+    """What a need is; means nothing for a job."""
     sent: bool = False
     """Whether the backend may hold it."""
     handle: Handle | None = None
@@ -129,7 +131,7 @@ def apply(attempt: Attempt, entry: Entry) -> Attempt:
         case Event.PLANNED:
             changes = {"mark": entry.mark or attempt.mark, "by_hand": entry.by_hand}
         case Event.SENDING:
-            changes = {"sent": True, "mark": entry.mark or attempt.mark}
+            changes = {"sent": True, "mark": entry.mark or attempt.mark, "kind": entry.kind or attempt.kind}
         case Event.HELD:
             changes = {"handle": entry.handle, "sent": True}
             if may_follow(attempt.state, JobState.QUEUED):

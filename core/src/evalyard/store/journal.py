@@ -17,7 +17,7 @@ import cattrs
 from attrs import evolve, frozen
 
 from evalyard.errors import StoreError
-from evalyard.records import Handle
+from evalyard.records import Handle, NeedKind
 from evalyard.secrets import redact
 from evalyard.states import JobState
 
@@ -56,6 +56,8 @@ class Entry:
     need: str = ""
     attempt: int = 1
     mark: str = ""
+    kind: NeedKind | None = None
+    """What a need is."""
     handle: Handle | None = None
     state: JobState | None = None
     reason: str = ""

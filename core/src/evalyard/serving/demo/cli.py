@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from .server import Behaviour, DemoServer
 
-
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -1,0 +1,90 @@
+"""The command line: what is called what, and the one place that prints errors and exits.
+
+Commands are loaded when they are used, so that `--help` imports neither a plugin nor a heavy library.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+from evalyard import __version__
+from evalyard.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EvalyardError
+from evalyard.secrets import redact
+
+EXIT_BUG = 70
+
+app = App(
+    name="evalyard",
+    help="Launch LLM evaluations: any benchmark harness, any OpenAI-compatible endpoint, any backend.",
+    version=__version__,
+    help_epilogue="Start here: evalyard run --config FILE --wait",
+)
+
+_COMMANDS = {
+    "run": "Run the evaluations of a configuration.",
+    "status": "Show where runs and jobs stand, and why.",
+    "logs": "Print or follow the logs of jobs.",
+    "kill": "End jobs, and release what they used.",
+    "resume": "Go on with a run: launch what waits, try again what failed.",
+    "info": "Show everything that is known of a run or job.",
+    "results": "Show the scores of runs and jobs.",
+    "validate": "Check a configuration without running anything.",
+    "doctor": "Check this machine, and what a configuration needs.",
+}
+for _name, _help in _COMMANDS.items():
+    app.command(f"evalyard.cli.{_name}:{_name}", name=_name, help=_help)
+
+_ls = App(name="ls", help="List tasks, runs or executors.")
+_ls.command("evalyard.cli.ls:tasks", name="tasks", help="Benchmarks that a configuration may name.")
+_ls.command("evalyard.cli.ls:runs", name="runs", help="Runs, newest first.")
+_ls.command("evalyard.cli.ls:executors", name="executors", help="Installed executors.")
+app.command(_ls)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error ends here as one message on stderr."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _complain(f"{error}\n  evalyard --help", EXIT_USAGE)
+    except EvalyardError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe left (`| head`): nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception as error:
+        if os.environ.get("EVALYARD_DEBUG"):
+            raise
+        text = f"a bug in evalyard: {type(error).__name__}: {error}\n  EVALYARD_DEBUG=1 shows where; please report it"
+        return _complain(text, EXIT_BUG)
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"error: {redact(text)}", file=sys.stderr)
+    return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

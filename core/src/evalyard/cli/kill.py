@@ -1,0 +1,36 @@
+"""`evalyard kill`."""
+
+from __future__ import annotations
+
+import sys
+
+from evalyard.cli import hints
+from evalyard.cli.render import say, show_statuses
+from evalyard.errors import EXIT_BACKEND, EXIT_OK, UsageError
+from evalyard.orchestrator.run import open_run
+from evalyard.orchestrator.stop import stop
+from evalyard.orchestrator.survey import survey
+from evalyard.store.lookup import look_up_all
+from evalyard.store.runs import Store
+
+
+def kill(*ids: str) -> int:
+    """End jobs, and release what they used. A job that has ended keeps its result.
+
+    Args:
+        ids: Runs or jobs, whole ids or their start.
+    """
+    if not ids:
+        raise UsageError("kill needs the id of a run or job", hint="evalyard status")
+    store = Store()
+    selections = look_up_all(store, ids)
+    left: dict[str, str] = {}
+    for selection in selections:
+        left |= stop(open_run(store, selection.invocation, strict=False), selection)
+    show_statuses(survey(store, selections), to=sys.stdout)
+    for name, why in left.items():
+        say(f"{name}: {why}")
+    if left:
+        again = selections[0].invocation
+        say(f"once more: evalyard kill {again}; where it stands: {hints.status(again)}")
+    return EXIT_BACKEND if left else EXIT_OK

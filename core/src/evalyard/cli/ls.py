@@ -1,0 +1,99 @@
+"""`evalyard ls tasks|runs|executors`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from evalyard.catalogue.tasks import listed_tasks
+from evalyard.cli.options import AsJson
+from evalyard.cli.render import put_json, say, show_table
+from evalyard.plugins.discovery import EXECUTORS, installed
+from evalyard.store.history import History
+from evalyard.store.runs import Store
+
+
+def tasks(*, json: AsJson = False) -> None:
+    """List the benchmarks that a configuration may name."""
+    listed = listed_tasks()
+    if json:
+        put_json(
+            [
+                {
+                    "task": task.name,
+                    "harness": task.harness,
+                    "endpoint_types": list(task.endpoint_types),
+                    "description": task.description,
+                }
+                for task in listed
+            ]
+        )
+        return
+    rows = [(task.name, task.harness, ", ".join(task.endpoint_types), task.description) for task in listed]
+    show_table(("task", "harness", "endpoint", "what it is"), rows, {}, to=sys.stdout)
+
+
+def runs(
+    *,
+    limit: Annotated[int | None, Parameter(name=["--limit", "-n"], help="Only the latest ones.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List runs, newest first, as they were last seen: asks no backend."""
+    histories, damage = Store().read_all()
+    shown = histories if limit is None else histories[: max(0, limit)]
+    if json:
+        put_json([_json(history) for history in shown])
+    else:
+        rows = [
+            (
+                history.invocation.id,
+                history.invocation.created_at[:19].replace("T", " "),
+                history.invocation.connection.executor,
+                _states(history),
+                ", ".join(dict.fromkeys(header.task for header in history.invocation.jobs[:4])),
+                history.invocation.run_dir,
+            )
+            for history in shown
+        ]
+        show_table(("run", "started (UTC)", "executor", "jobs", "tasks", "directory"), rows, {}, to=sys.stdout)
+    for record in [*damage, *(record for history in histories for record in history.damage)]:
+        say(f"damaged record: {record}")
+
+
+def executors(*, json: AsJson = False) -> None:
+    """List installed executors; imports none of them."""
+    found = installed(EXECUTORS)
+    if json:
+        put_json(
+            [
+                {"executor": plugin.name, "package": plugin.package, "version": plugin.version, "class": plugin.target}
+                for plugin in found
+            ]
+        )
+        return
+    rows = [(plugin.name, plugin.package, plugin.version) for plugin in found]
+    show_table(("executor", "package", "version"), rows, {}, to=sys.stdout)
+    if not found:
+        say("no executor is installed: pip install evalyard-local")
+
+
+def _states(history: History) -> str:
+    counts = Counter(job.latest.state.value for job in history.jobs)
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _json(history: History) -> dict[str, object]:
+    header = history.invocation
+    return {
+        "invocation": header.id,
+        "created": header.created_at,
+        "executor": header.connection.executor,
+        "run_dir": header.run_dir,
+        "jobs": [
+            {"job": f"{header.id}.{job.number}", "task": header.job(job.number).task, "state": job.latest.state.value}
+            for job in history.jobs
+        ],
+    }

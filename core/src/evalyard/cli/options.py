@@ -1,0 +1,77 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from attrs import frozen
+from cyclopts import Parameter
+
+from evalyard.config import find_config, load_run, read_env_file
+from evalyard.specs import RunSpec
+
+Overrides = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["--override", "-o"], consume_multiple=False, negative=(), help="Set a key: -o execution.mode=sequential."
+    ),
+]
+ConfigFile = Annotated[
+    str | None, Parameter(name=["--config", "-c"], help="The configuration: a file, or the name of one.")
+]
+ConfigDir = Annotated[str | None, Parameter(name="--config-dir", help="The folder of --config-name.")]
+ConfigName = Annotated[str | None, Parameter(name="--config-name", help="The configuration's name without .yaml.")]
+NoDocker = Annotated[
+    bool, Parameter(name="--no-docker", negative=(), help="Host processes only: -o execution.use_docker=false.")
+]
+EnvFile = Annotated[
+    Path | None,
+    Parameter(name="--env-file", help="Read variables from a file (default ./.env); the environment wins."),
+]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON on stdout.")]
+
+
+@frozen(kw_only=True)
+class Loaded:
+    """A configuration as a command got it, and the environment that its secrets come from."""
+
+    spec: RunSpec
+    environ: dict[str, str]
+    names_from_file: tuple[str, ...]
+    """Variables that the --env-file added."""
+    path: Path
+    overrides: tuple[str, ...]
+
+
+def load(
+    config: str | None,
+    config_dir: str | None = None,
+    config_name: str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    no_docker: bool = False,
+    env_file: Path | None = None,
+    tasks: Sequence[str] = (),
+) -> Loaded:
+    """Find and read a configuration, with everything that the command line adds to it.
+
+    Raises:
+        UsageError: there is no such file.
+        ConfigError: it is wrong.
+    """
+    path = find_config(config, config_dir, config_name)
+    given = (*overrides, "execution.use_docker=false") if no_docker else tuple(overrides)
+    environ, added = environment(env_file)
+    spec = load_run(path, given, only_tasks=tasks, environ=environ)
+    return Loaded(spec=spec, environ=environ, names_from_file=added, path=path, overrides=given)
+
+
+def environment(env_file: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the environment with what an env file adds to it, and the names that it added."""
+    path = env_file or Path(".env")
+    values = read_env_file(path) if env_file or path.is_file() else {}
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    return {**added, **os.environ}, tuple(sorted(added))

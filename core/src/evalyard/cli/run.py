@@ -1,0 +1,149 @@
+"""`evalyard run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from attrs import evolve
+from cyclopts import Parameter
+
+from evalyard.cli import hints
+from evalyard.cli.options import (
+    AsJson,
+    ConfigDir,
+    ConfigFile,
+    ConfigName,
+    EnvFile,
+    Loaded,
+    NoDocker,
+    Overrides,
+    load,
+)
+from evalyard.cli.planned import plans_json, show_plans
+from evalyard.cli.render import put, put_json, say, show_findings
+from evalyard.cli.waiting import exit_code, see_through
+from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
+from evalyard.orchestrator.begin import Prepared, begin, prepare
+from evalyard.orchestrator.checks import dry_findings, run_findings
+from evalyard.orchestrator.endpoint import only_model
+from evalyard.orchestrator.plan import check_trust
+from evalyard.orchestrator.run import OpenRun
+from evalyard.records import Finding, Severity
+from evalyard.store.runs import Store
+
+Tasks = Annotated[
+    tuple[str, ...],
+    Parameter(name=["--task", "-t"], consume_multiple=False, negative=(), help="Only this task: NAME, or NAME.0."),
+]
+DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Print what would be sent; write nothing.")]
+Wait = Annotated[bool, Parameter(name="--wait", negative=(), help="Stay until every job has ended.")]
+Trust = Annotated[bool, Parameter(name="--trust-pre-cmd", negative=(), help="Allow pre_cmd and post_cmd.")]
+
+
+def run(
+    *,
+    config: ConfigFile = None,
+    config_dir: ConfigDir = None,
+    config_name: ConfigName = None,
+    override: Overrides = (),
+    task: Tasks = (),
+    no_docker: NoDocker = False,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    env_file: EnvFile = None,
+    trust_pre_cmd: Trust = False,
+    json: AsJson = False,
+) -> int:
+    """Run the evaluations of a configuration.
+
+    Prints the id of the run on stdout, everything else on stderr, and returns once the backend or a keeper holds the
+    jobs.
+    """
+    loaded = load(
+        config,
+        config_dir,
+        config_name,
+        overrides=override,
+        no_docker=no_docker,
+        env_file=env_file,
+        tasks=task,
+    )
+    check_trust(loaded.spec.tasks, trusted=trust_pre_cmd or os.environ.get("EVALYARD_TRUST_PRE_CMD") == "1")
+    if loaded.names_from_file:
+        say(f"from the env file: {', '.join(loaded.names_from_file)}")
+    if dry_run:
+        return _dry_run(loaded, as_json=json)
+    store = Store()
+    loaded = _with_model(loaded)
+    prepared = prepare(loaded.spec, store.unused_id())
+    findings = run_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
+    if any(finding.severity is not Severity.OK for finding in findings):
+        show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        return _refusal(errors)
+    opened = begin(
+        store, prepared, environ=loaded.environ, stay=wait, announce=lambda run: _announce(run, as_json=json)
+    )
+    _show_where(opened, prepared)
+    if wait:
+        return see_through(opened)
+    return exit_code(opened.history().jobs, only_failed=True)
+
+
+def _refusal(errors: list[Finding]) -> int:
+    say("nothing was started")
+    return EXIT_BACKEND if all(error.unreachable for error in errors) else EXIT_USAGE
+
+
+def _with_model(loaded: Loaded) -> Loaded:
+    """Ask the endpoint for its only model where the configuration names none."""
+    endpoint = loaded.spec.endpoint
+    if loaded.spec.deployment is not None or endpoint.model_id or not endpoint.url:
+        return loaded
+    key = loaded.environ.get(endpoint.api_key_name) if endpoint.api_key_name else None
+    model = only_model(endpoint.url, key, api_key_name=endpoint.api_key_name)
+    say(f"model      {model} (the only one that the endpoint serves)")
+    again = load(str(loaded.path), overrides=(*loaded.overrides, f"target.api_endpoint.model_id={model}"))
+    kept = {task.name for task in loaded.spec.tasks}
+    tasks = tuple(task for task in again.spec.tasks if task.name in kept)
+    return evolve(loaded, spec=evolve(again.spec, tasks=tasks))
+
+
+def _announce(run: OpenRun, *, as_json: bool) -> None:
+    """Give the id at once: whoever captures stdout can go on from here."""
+    if as_json:
+        jobs = [f"{run.id}.{header.number}" for header in run.invocation.jobs]
+        put_json({"invocation": run.id, "run_dir": run.invocation.run_dir, "jobs": jobs})
+    else:
+        put(run.id)
+
+
+def _show_where(run: OpenRun, prepared: Prepared) -> None:
+    header = run.invocation
+    count = len(header.jobs)
+    say(f"run        {run.id}: {count} job{'s' if count > 1 else ''} on {header.connection.executor}")
+    say(f"directory  {header.run_dir}")
+    for note in prepared.notes:
+        say(f"note       {note}")
+    log = Path(header.run_dir) / header.jobs[0].folder / "logs" / "stdout.log"
+    if Path(header.run_dir).is_dir():
+        say(f"log        {hints.tail(log)}")
+    say(f"follow     {hints.logs(run.id)}")
+    say(f"status     {hints.status(run.id)}")
+
+
+def _dry_run(loaded: Loaded, *, as_json: bool) -> int:
+    prepared = prepare(loaded.spec)
+    findings = dry_findings(prepared.plans, loaded.environ)
+    if as_json:
+        put_json(plans_json(prepared))
+    else:
+        show_plans(prepared, to=sys.stdout)
+    problems = [finding for finding in findings if finding.severity is not Severity.OK]
+    if problems:
+        show_findings(problems, to=sys.stderr)
+    return EXIT_OK

@@ -1,0 +1,103 @@
+"""`evalyard status`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from evalyard.cli.options import AsJson
+from evalyard.cli.render import (
+    STATE_STYLES,
+    STATUS_COLUMNS,
+    put_json,
+    rich_table,
+    say,
+    show_statuses,
+    status_json,
+    status_row,
+)
+from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK
+from evalyard.orchestrator.survey import RunStatus, survey
+from evalyard.secrets import redact
+from evalyard.states import JobState
+from evalyard.store.lookup import Selection, look_up_all
+from evalyard.store.runs import Store
+
+WATCH_POLL_S = 1.0
+
+
+def status(
+    *ids: str,
+    watch: Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Stay until every job ended.")] = False,
+    json: AsJson = False,
+) -> int:
+    """Show where runs and jobs stand, and why. Exits 1 when one of them failed.
+
+    Args:
+        ids: Runs or jobs, whole ids or their start; by default what has not ended, else the latest run.
+    """
+    store = Store()
+    selections = look_up_all(store, ids) if ids else unended(store)
+    if not selections:
+        if json:
+            put_json([])
+        else:
+            say("there are no runs yet; start one: evalyard run --config FILE")
+        return EXIT_OK
+    statuses = _watch(store, selections) if watch and not json else survey(store, selections)
+    while watch and json and not all(status.ended for status in statuses):
+        time.sleep(WATCH_POLL_S)
+        statuses = survey(store, selections)
+    if json:
+        put_json([status_json(job) for status in statuses for job in status.jobs])
+    elif not (watch and sys.stdout.isatty()):
+        show_statuses(statuses, to=sys.stdout)
+    return _code(statuses)
+
+
+def unended(store: Store) -> tuple[Selection, ...]:
+    """Return every run that has not ended, or the latest one when all have."""
+    histories, damage = store.read_all()
+    for record in damage:
+        say(f"damaged record: {record}")
+    live = [history for history in histories if not history.ended]
+    return tuple(Selection(invocation=history.invocation.id) for history in live or histories[:1])
+
+
+def _code(statuses: list[RunStatus]) -> int:
+    states = [job.state for status in statuses for job in status.jobs]
+    bad = any(state.final and state is not JobState.SUCCEEDED for state in states)
+    return EXIT_JOB_FAILED if bad else EXIT_OK
+
+
+def _watch(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
+    """Look again and again until everything has ended; a live table on a terminal, a line per change in a pipe."""
+    if sys.stdout.isatty():
+        return _watch_live(store, selections)
+    said: dict[str, str] = {}
+    while True:
+        statuses = survey(store, selections)
+        for job in (job for status in statuses for job in status.jobs):
+            text = f"{job.job}  {job.task}  {job.state.value}{'  ' + job.reason if job.reason else ''}"
+            if said.get(job.job) != text:
+                said[job.job] = text
+                print(redact(text), flush=True)
+        if all(status.ended for status in statuses):
+            return statuses
+        time.sleep(WATCH_POLL_S)
+
+
+def _watch_live(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
+    from rich.live import Live
+
+    with Live(refresh_per_second=4) as live:
+        while True:
+            statuses = survey(store, selections)
+            rows = [[redact(cell) for cell in status_row(job)] for status in statuses for job in status.jobs]
+            live.update(rich_table(STATUS_COLUMNS, rows, STATE_STYLES), refresh=True)
+            if all(status.ended for status in statuses):
+                return statuses
+            time.sleep(WATCH_POLL_S)
