@@ -44,7 +44,8 @@ def test_group_files_beside_the_configuration_are_laid_under_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("defaults", "mode"), [("[execution: x]", "mine"), ("[_self_, execution: x]", "theirs"), ("[execution: x, _self_]", "mine")]
+    ("defaults", "mode"),
+    [("[execution: x]", "mine"), ("[_self_, execution: x]", "theirs"), ("[execution: x, _self_]", "mine")],
 )
 def test_self_says_who_wins_and_goes_last_when_missing(tmp_path: Path, defaults: str, mode: str) -> None:
     put(tmp_path, "execution/x.yaml", "type: local\nmode: theirs\n")
@@ -122,7 +123,10 @@ def test_a_default_can_be_removed(load: Load) -> None:
         ("[execution@x: local]", "f:1:12: defaults[0]: 'execution@x' is not the name of a group"),
         ("[execution: [a]]", "f:1:12: defaults[0]: the option of execution must be a name"),
         ("[exporter: x]", "f:1:12: no file for `exporter: x` of defaults; no folder of groups has one"),
-        ("[execution: slurm/defualt]", "f:1:12: no file for `execution: slurm/defualt` of defaults; there are: slurm/default"),
+        (
+            "[execution: slurm/defualt]",
+            "f:1:12: no file for `execution: slurm/defualt` of defaults; there are: slurm/default",
+        ),
         ("[nothing]", "f:1:12: no file for `nothing` of defaults; no folder of groups has one"),
         ("[execution: ../x]", "f:1:12: 'execution/../x' leads out of the folder of groups"),
     ],
@@ -137,7 +141,7 @@ def test_faults_of_defaults_name_their_place(load: Load, tmp_path: Path, default
 def test_files_that_name_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
     put(tmp_path, "execution/a.yaml", "defaults: [b]\n")
     put(tmp_path, "execution/b.yaml", "defaults: [a]\n")
-    with pytest.raises(ConfigError, match="defaults nested more than 10 deep; a circle?"):
+    with pytest.raises(ConfigError, match=r"defaults nested more than 10 deep; a circle\?"):
         run(tmp_path, f"defaults: [execution: a]\n{URL}{REST}")
 
 

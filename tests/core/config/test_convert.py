@@ -180,8 +180,10 @@ BAD = {
     ),
     "harness without a command": (
         "evaluation: {{tasks: [{{name: a, harness: {{results: x}}}}]}}",
-        "f:2:32: evaluation.tasks[0].harness.command: missing; set it in the file, "
-        "or with -o evaluation.tasks[0].harness.command=...",
+        (
+            "f:2:32: evaluation.tasks[0].harness.command: missing; set it in the file, "
+            "or with -o evaluation.tasks[0].harness.command=..."
+        ),
     ),
     "url without a scheme": (
         "target: {{api_endpoint: {{url: localhost:8000}}}}",
@@ -189,14 +191,19 @@ BAD = {
     ),
     "nothing to evaluate": (
         "target: {{}}",
-        "target.api_endpoint.url: needed where nothing is deployed: set it (-o target.api_endpoint.url=...), "
-        "or add a `deployment:`",
+        (
+            "target.api_endpoint.url: needed where nothing is deployed: set it (-o target.api_endpoint.url=...), "
+            "or add a `deployment:`"
+        ),
     ),
     "missing value": (
         "target: {{api_endpoint: {{url: '???'}}}}",
         "f:2:25: target.api_endpoint.url: must be set; in the file, or with -o target.api_endpoint.url=...",
     ),
-    "execution as a text": ("execution: local", "f:2:1: execution: is 'local'; must be a mapping such as {{type: local}}"),
+    "execution as a text": (
+        "execution: local",
+        "f:2:1: execution: is 'local'; must be a mapping such as {{type: local}}",
+    ),
     "execution without type": (
         "execution: {{mode: x}}",
         "f:2:1: execution.type: missing; set it in the file, or with -o execution.type=...",
@@ -232,9 +239,9 @@ def test_each_fault_is_one_line_with_place_and_key(load: Load, base: str, name: 
 def test_an_endpoint_beside_a_deployment_is_refused(load: Load, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(BOTH, f"target.api_endpoint.{key}=http://h/v1")
+    complaint = "stands beside a deployment, which brings its own; remove one (-o deployment=none)"
     assert caught.value.problems == (
-        f"-o target.api_endpoint.{key}=http://h/v1: target.api_endpoint.{key}: "
-        "stands beside a deployment, which brings its own; remove one (-o deployment=none)",
+        f"-o target.api_endpoint.{key}=http://h/v1: target.api_endpoint.{key}: {complaint}",
     )
 
 

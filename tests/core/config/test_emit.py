@@ -14,7 +14,9 @@ TEXTS = st.text(max_size=20).filter(is_writable) | st.text(alphabet="a \n\t:-#'\
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
 DATA: st.SearchStrategy[Plain] = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS.filter(lambda key: key != "<<"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(TEXTS.filter(lambda key: key != "<<"), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -35,6 +37,6 @@ def test_scripts_are_written_as_a_reader_would() -> None:
 
 
 def test_texts_that_look_like_something_else_are_quoted() -> None:
-    assert emit(with_place({"a": "1", "b": "true", "c": "", "d": "~", "e": "yes", "f": "a: b", "g": "http://h/v1"}, "f")) == (
-        'a: "1"\nb: "true"\nc: ""\nd: "~"\ne: yes\nf: "a: b"\ng: http://h/v1\n'
-    )
+    assert emit(
+        with_place({"a": "1", "b": "true", "c": "", "d": "~", "e": "yes", "f": "a: b", "g": "http://h/v1"}, "f")
+    ) == ('a: "1"\nb: "true"\nc: ""\nd: "~"\ne: yes\nf: "a: b"\ng: http://h/v1\n')

@@ -14,7 +14,13 @@ from evalyard.errors import UsageError
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "examples").mkdir()
     (tmp_path / "here" / "sub").mkdir(parents=True)
-    for name in ("here/mine.yaml", "here/both.yml", "here/sub/deep.yaml", "examples/both.yaml", "examples/packaged.yaml"):
+    for name in (
+        "here/mine.yaml",
+        "here/both.yml",
+        "here/sub/deep.yaml",
+        "examples/both.yaml",
+        "examples/packaged.yaml",
+    ):
         (tmp_path / name).write_text("a: 1\n")
     monkeypatch.setattr(find, "EXAMPLES", tmp_path / "examples")
     monkeypatch.chdir(tmp_path / "here")

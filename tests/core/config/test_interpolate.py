@@ -58,10 +58,8 @@ def test_secrets_named_in_env_vars_stay_out_of_the_configuration() -> None:
 def test_an_environment_value_built_from_a_variable_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         value("evaluation: {env_vars: {A: 'Bearer ${oc.env:S}'}}", {"S": "sesame"})
-    assert caught.value.problems == (
-        "f:1:25: evaluation.env_vars.A: this would store the value of a variable; "
-        "write host:NAME, or lit: before it if it is no secret",
-    )
+    say = "this would store the value of a variable; write host:NAME, or lit: before it if it is no secret"
+    assert caught.value.problems == (f"f:1:25: evaluation.env_vars.A: {say}",)
 
 
 SHELL = r"; for the shell's own ${NAME} write $NAME or \${NAME}"

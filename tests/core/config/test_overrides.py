@@ -80,7 +80,9 @@ TASKS = "evaluation: {tasks: [first, {name: har.second}, {name: first}]}"
 @pytest.mark.parametrize("where", ["[1]", ".1", ".har.second", "['har.second']"])
 def test_a_task_is_reached_by_index_and_by_name(where: str) -> None:
     result = changed(TASKS, f"evaluation.tasks{where}.endpoint_type=chat")
-    assert result == {"evaluation": {"tasks": ["first", {"name": "har.second", "endpoint_type": "chat"}, {"name": "first"}]}}
+    assert result == {
+        "evaluation": {"tasks": ["first", {"name": "har.second", "endpoint_type": "chat"}, {"name": "first"}]}
+    }
 
 
 def test_a_name_reaches_every_task_of_that_name_even_one_that_is_only_a_name() -> None:

@@ -108,8 +108,11 @@ free: {a: [1, {b: null}]}
         ("timeout_s: false", "execution.timeout_s: false is not a number"),
         ("name: 7", "execution.name: 7 is not a text; put it in quotes"),
         ("name:", "execution.name: is empty; must be a text"),
-        ("mode: serial", "execution.mode: 'serial' is none of parallel, sequential"),
-        ("mode: sequentail", "execution.mode: 'sequentail' is none of parallel, sequential; did you mean 'sequential'?"),
+        ("mode: both", "execution.mode: 'both' is none of parallel, sequential"),
+        (
+            "mode: sequentail",
+            "execution.mode: 'sequentail' is none of parallel, sequential; did you mean 'sequential'?",
+        ),
         ("kind: c", "execution.kind: 'c' is none of a, b"),
         ("tags: a", "execution.tags: 'a' is not a list"),
         ("tags: [a, 1]", "execution.tags[1]: 1 is not a text; put it in quotes"),

@@ -7,7 +7,7 @@ none as closed boxes: it needs a node object for every value, and a thousand tas
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalyard.config.node import MISSING, Keys, Node, Plain, Problems, plain, show, transform, walk, with_place
@@ -184,11 +184,9 @@ def _reason(error: BaseException, text: str) -> str:
         UnsupportedInterpolationType,
     )
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, _UnsetVariableError):
             return f"the environment variable {cause.name} is not set"
-        cause = cause.__cause__ or cause.__context__
     shown = " ".join(text.split())
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     if isinstance(error, InterpolationToMissingValueError):
@@ -202,6 +200,13 @@ def _reason(error: BaseException, text: str) -> str:
     return f"{shown} cannot be evaluated"
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
 def _evaluate(config: Any, keys: Keys) -> Plain:
     from omegaconf.errors import OmegaConfBaseException
 
@@ -210,7 +215,7 @@ def _evaluate(config: Any, keys: Keys) -> Plain:
             config = config[key]
         return _plain(config)
     except OmegaConfBaseException as error:
-        if isinstance(error.__cause__ or error.__context__, RecursionError):
+        if any(isinstance(cause, RecursionError) for cause in _causes(error)):
             # No one expression is at fault, and each of the others would take as long to fail.
             raise RecursionError from error
         raise
