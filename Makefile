@@ -25,10 +25,7 @@ help:
 	@echo "make clean       remove environments and caches; run directories stay"
 
 quickstart: .venv/.installed
-	@echo '$$ evalyard run --config examples/quickstart.yaml --wait' >&2
-	@invocation=$$(.venv/bin/evalyard run --config examples/quickstart.yaml --wait) && \
-	echo "\$$ evalyard results $$invocation" >&2 && \
-	.venv/bin/evalyard results "$$invocation"
+	.venv/bin/evalyard run --config examples/quickstart.yaml --wait
 
 # The environments of single plugins come first, so that the closing line of the whole suite is the last one.
 test: $(OWN_VENV:%=test-%) .venv/.installed-dev

@@ -265,6 +265,8 @@ class Observation:
     """Set by core: the backend answered, and did not mention this one."""
     progress: str = ""
     """For a person: `40/100`."""
+    started_at: str = ""
+    """When it began to run (UTC, ISO 8601), where the backend says so before the end."""
 
 
 @frozen(kw_only=True)

@@ -64,8 +64,8 @@ class CommandSpec:
 
     command: str
     """Shell text; sees EVALYARD_ENDPOINT_URL, EVALYARD_MODEL_ID, EVALYARD_OUTPUT_DIR and the task's own variables."""
-    results: str = "results.yml"
-    """The result file that it leaves, relative to the artifacts folder."""
+    results: str | None = "results.yml"
+    """The result file that it leaves, relative to the artifacts folder; None = it leaves none."""
 
 
 @frozen(kw_only=True)

@@ -104,7 +104,7 @@ def test_a_deployment_is_typed(load: Load) -> None:
           port: 0
           served_model_name: m
           endpoints: {chat: /c, health: /h}
-          pre_cmd: ""
+          checkpoint_path: ""
           extra_args:
         evaluation: {tasks: [smoke]}
         """
@@ -171,8 +171,8 @@ BAD = {
         "f:2:1: evaluation: is a list; must be a mapping of tasks, env_vars, nemo_evaluator_config ...",
     ),
     "later key of a task": (
-        "evaluation: {{tasks: [{{name: a, pre_cmd: x}}]}}",
-        "f:2:32: evaluation.tasks[0].pre_cmd: not supported by this version",
+        "evaluation: {{tasks: [{{name: a, container: x}}]}}",
+        "f:2:32: evaluation.tasks[0].container: not supported by this version",
     ),
     "later key at the top": (
         "{base}auxiliary_deployments: {{judge: {{}}}}\n",

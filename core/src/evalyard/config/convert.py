@@ -21,8 +21,8 @@ _DEPLOYMENT_LATER = (
     *("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "distributed_executor_backend"),
     *("gpu_memory_utilization", "extra_args", "base_command"),
 )
-_TASK = ("name", "endpoint_type", "harness", "env_vars", "nemo_evaluator_config", "overrides")
-_TASK_LATER = ("container", "dataset_dir", "dataset_mount_path", "pre_cmd", "post_cmd")
+_TASK = ("name", "endpoint_type", "harness", "env_vars", "nemo_evaluator_config", "overrides", "pre_cmd", "post_cmd")
+_TASK_LATER = ("container", "dataset_dir", "dataset_mount_path")
 _OLD_PARAMS = "config.params."
 _NOT_URL = re.compile(r"(?!https?://[^/\s])")
 _MAX_PORT = 65535
@@ -36,6 +36,8 @@ class _Shared:
     top_env: EnvVars
     evaluation_env: EnvVars
     key_env: EnvVars
+    pre_cmd: str | None
+    post_cmd: str | None
 
 
 def to_spec(root: Node, source: str, resolved: str, problems: Problems) -> RunSpec:
@@ -126,14 +128,15 @@ def _tasks(top: Fields, env: EnvVars, key_env: EnvVars, problems: Problems) -> t
         return ()
     evaluation = top.section(
         "evaluation",
-        known=("tasks", "env_vars", "nemo_evaluator_config", "overrides"),
-        later=("pre_cmd", "post_cmd"),
+        known=("tasks", "env_vars", "nemo_evaluator_config", "overrides", "pre_cmd", "post_cmd"),
     )
     shared = _Shared(
         params=_params(evaluation, problems),
         top_env=env,
         evaluation_env=read_env_vars(evaluation.node("env_vars"), "evaluation.env_vars", problems),
         key_env=key_env,
+        pre_cmd=evaluation.text("pre_cmd") or None,
+        post_cmd=evaluation.text("post_cmd") or None,
     )
     node = evaluation.node("tasks")
     if node is None or not node.value or not isinstance(node.value, list):
@@ -148,7 +151,9 @@ def _tasks(top: Fields, env: EnvVars, key_env: EnvVars, problems: Problems) -> t
 def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpec | None:
     env = overlay(shared.key_env, shared.top_env, shared.evaluation_env)
     if isinstance(node.value, str):
-        return TaskSpec(name=node.value, params=shared.params, env=env)
+        return TaskSpec(
+            name=node.value, params=shared.params, env=env, pre_cmd=shared.pre_cmd, post_cmd=shared.post_cmd
+        )
     if not isinstance(node.value, dict):
         problems.add(node.place, path, f"is {kind(node)}; a task is a name or a mapping with a `name`")
         return None
@@ -156,9 +161,10 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
     harness = None
     if fields.node("harness") is not None:
         command = fields.section("harness", known=("command", "results"))
+        leaves_none = (results := command.node("results")) is not None and results.value is None
         harness = CommandSpec(
             command=command.required_text("command"),
-            results=command.text("results") or "results.yml",
+            results=None if leaves_none else command.text("results") or "results.yml",
         )
     own_env = read_env_vars(fields.node("env_vars"), f"{path}.env_vars", problems)
     return TaskSpec(
@@ -167,6 +173,8 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
         harness=harness,
         params=_merge(shared.params, _params(fields, problems)),
         env=overlay(env, own_env),
+        pre_cmd=fields.text("pre_cmd") or shared.pre_cmd,
+        post_cmd=fields.text("post_cmd") or shared.post_cmd,
     )
 
 

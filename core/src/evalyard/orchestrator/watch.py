@@ -111,7 +111,7 @@ def _changed(
     if state.final and state is not JobState.SUCCEEDED and attempt.cancel_asked:
         state, reason = _cancelled(attempt)
     if may_follow(attempt.state, state) or (state is attempt.state and reason != attempt.reason):
-        yield _entry(Event.STATE, attempt, now, state=state, reason=reason)
+        yield _entry(Event.STATE, attempt, now, state=state, reason=reason, started_at=observation.started_at)
 
 
 def _silence(attempt: Attempt, now: float) -> Iterable[Entry]:

@@ -81,7 +81,9 @@ def observe(handle: Handle) -> Observation | None:
     attempt = _attempt(handle)
     ended = read_exit(attempt.directory, attempt.number)
     if ended is None and processes.leader(attempt) is not None:
-        return Observation(state=JobState.RUNNING, progress=_progress(attempt))
+        started = read_start(attempt.directory, attempt.number)
+        since = started.started_at if started else ""
+        return Observation(state=JobState.RUNNING, progress=_progress(attempt), started_at=since)
     # It may have recorded its end between the first look and the second.
     ended = ended or read_exit(attempt.directory, attempt.number)
     if ended is not None:
