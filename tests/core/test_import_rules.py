@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "src" / "evalyard"
 PLUGINS = sorted((ROOT / "plugins").glob("*/src/*/"))
-RUNS_ALONE = [CORE / "harness" / "smoke"]
+RUNS_ALONE = [CORE / "harness" / "smoke", CORE / "serving" / "demo"]
 """Folders of programs that are started without evalyard installed."""
 
 PUBLIC = {"evalyard", "evalyard.testing"}

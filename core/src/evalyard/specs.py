@@ -84,6 +84,8 @@ class TaskSpec:
     """Shell text run before the harness, in the same shell. A stranger's: refused unless the caller trusts it."""
     post_cmd: str | None = None
     """Shell text that always runs after it; sees EVALYARD_EXIT_CODE."""
+    where: str = field(default="", eq=False)
+    """`file:line:column: key path`, for messages."""
 
 
 @frozen(kw_only=True)

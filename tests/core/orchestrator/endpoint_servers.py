@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+TLS_HELLO = b"\x16"
+
 
 class RawServer:
     """Reads one request a connection, keeps it, sends the same bytes each time and hangs up."""
@@ -42,9 +44,9 @@ def _request(stream: socket.socket) -> str:
     data = b""
     while b"\r\n\r\n" not in data:
         part = stream.recv(65536)
-        if not part:
-            return data.decode("latin-1")
         data += part
+        if not part or data.startswith(TLS_HELLO):
+            return data.decode("latin-1")
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     while lengths and len(body) < int(lengths[0]):

@@ -1,5 +1,6 @@
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -360,8 +361,6 @@ def test_an_endpoint_that_is_not_there_is_a_warning() -> None:
 
 
 def test_a_name_that_takes_for_ever_to_look_up_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     released = threading.Event()
 
     def slow(*_: Any, **__: Any) -> Any:

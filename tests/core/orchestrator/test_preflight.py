@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_a_state_home_below_a_file_is_an_error(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_state_home_without_permission_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EVALYARD_HOME", str(tmp_path))
-    monkeypatch.setattr(preflight.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     (found,) = (item for item in machine_findings() if item.subject == "records")
     assert f"no permission for {tmp_path}" in found.message
 

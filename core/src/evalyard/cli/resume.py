@@ -6,7 +6,7 @@ from evalyard.cli import hints
 from evalyard.cli.options import EnvFile, environment
 from evalyard.cli.render import put, say
 from evalyard.cli.run import Wait
-from evalyard.cli.waiting import exit_code, see_through
+from evalyard.cli.waiting import launched, see_through
 from evalyard.orchestrator.begin import resume as resume_run
 from evalyard.store.lookup import look_up
 from evalyard.store.runs import Store
@@ -24,4 +24,4 @@ def resume(id: str, /, *, wait: Wait = False, env_file: EnvFile = None) -> int: 
     run = resume_run(store, selection, environ=environ, stay=wait, announce=lambda opened: put(opened.id))
     say(f"follow     {hints.logs(run.id)}")
     say(f"status     {hints.status(run.id)}")
-    return see_through(run) if wait else exit_code(run.history().jobs, only_failed=True)
+    return see_through(run) if wait else launched(run)

@@ -24,7 +24,7 @@ from evalyard.cli.options import (
 )
 from evalyard.cli.planned import plans_json, show_plans
 from evalyard.cli.render import put, put_json, say, show_findings
-from evalyard.cli.waiting import exit_code, see_through
+from evalyard.cli.waiting import launched, see_through
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import Prepared, begin, prepare
 from evalyard.orchestrator.checks import dry_findings, run_findings
@@ -89,9 +89,7 @@ def run(
         store, prepared, environ=loaded.environ, stay=wait, announce=lambda run: _announce(run, as_json=json)
     )
     _show_where(opened, prepared)
-    if wait:
-        return see_through(opened)
-    return exit_code(opened.history().jobs, only_failed=True)
+    return see_through(opened) if wait else launched(opened)
 
 
 def _refusal(errors: list[Finding]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 from evalyard.cli import hints
 from evalyard.cli.render import say, show_statuses
@@ -14,7 +13,7 @@ from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.survey import survey
 from evalyard.states import JobState
-from evalyard.store.history import History, JobHistory
+from evalyard.store.history import History
 from evalyard.store.lookup import Selection
 
 
@@ -36,13 +35,14 @@ def see_through(run: OpenRun) -> int:
     show_statuses(statuses, to=sys.stderr)
     say()
     show_scores(run.store, statuses, to=sys.stderr)
-    code = exit_code(history.jobs)
-    say(f"scores again: {hints.results(run.id)}" if code == EXIT_OK else f"try again: {hints.resume(run.id)}")
-    return code
+    succeeded = all(job.latest.state is JobState.SUCCEEDED for job in history.jobs)
+    say(f"scores again: {hints.results(run.id)}" if succeeded else f"try again: {hints.resume(run.id)}")
+    return EXIT_OK if succeeded else EXIT_JOB_FAILED
 
 
-def exit_code(jobs: Iterable[JobHistory], *, only_failed: bool = False) -> int:
-    """Return 0 when every job succeeded (or, with `only_failed`, when none has failed so far)."""
-    states = [job.latest.state for job in jobs]
-    bad = [state for state in states if (state.final or not only_failed) and state is not JobState.SUCCEEDED]
-    return EXIT_JOB_FAILED if bad else EXIT_OK
+def launched(run: OpenRun) -> int:
+    """Say which jobs could not be launched. Returns 1 when there are any, else 0."""
+    failed = [job for job in run.history().jobs if job.latest.state is JobState.FAILED]
+    for job in failed:
+        say(f"{run.id}.{job.number}  {run.invocation.job(job.number).task}  FAILED: {job.latest.reason}")
+    return EXIT_JOB_FAILED if failed else EXIT_OK

@@ -152,7 +152,12 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
     env = overlay(shared.key_env, shared.top_env, shared.evaluation_env)
     if isinstance(node.value, str):
         return TaskSpec(
-            name=node.value, params=shared.params, env=env, pre_cmd=shared.pre_cmd, post_cmd=shared.post_cmd
+            name=node.value,
+            params=shared.params,
+            env=env,
+            pre_cmd=shared.pre_cmd,
+            post_cmd=shared.post_cmd,
+            where=f"{node.place}: {path}",
         )
     if not isinstance(node.value, dict):
         problems.add(node.place, path, f"is {kind(node)}; a task is a name or a mapping with a `name`")
@@ -175,6 +180,7 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
         env=overlay(env, own_env),
         pre_cmd=fields.text("pre_cmd") or shared.pre_cmd,
         post_cmd=fields.text("post_cmd") or shared.post_cmd,
+        where=f"{node.place}: {path}",
     )
 
 

@@ -46,7 +46,7 @@ def harness_for(task: TaskSpec, endpoint: EndpointSpec) -> Harness:
         return Harness(name="command", script=task.harness.command, results=task.harness.results)
     known = {entry.name: entry for entry in listed_tasks()}
     if task.name not in known:
-        raise ConfigError([_unknown(task.name, list(known))], hint="evalyard ls tasks")
+        raise ConfigError([f"{_at(task)}: {_unknown(task.name, list(known))}"])
     return _smoke(task, endpoint)
 
 
@@ -67,7 +67,7 @@ def _smoke(task: TaskSpec, endpoint: EndpointSpec) -> Harness:
         if name == "stream" or value is None:
             continue
         if name not in _SMOKE_OPTIONS:
-            raise ConfigError([f"task {task.name}: {_unknown_parameter(name)}"])
+            raise ConfigError([f"{_at(task)}: {_unknown_parameter(name)}"])
         arguments += [_SMOKE_OPTIONS[name], str(value)]
     if endpoint.api_key_name:
         arguments += ["--api-key-name", endpoint.api_key_name]
@@ -83,10 +83,15 @@ def _smoke(task: TaskSpec, endpoint: EndpointSpec) -> Harness:
     return Harness(name="smoke", script=script, files=travelling)
 
 
+def _at(task: TaskSpec) -> str:
+    return task.where or f"task {task.name}"
+
+
 def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else ""
-    return f"no task is called '{name}'{meant} (a harness of your own: give the task a `harness: {{command: ...}}`)"
+    own = "a harness of your own: give the task `harness: {command: ...}`"
+    return f"no task is called '{name}'{meant} ({own}; what there is: evalyard ls tasks)"
 
 
 def _unknown_parameter(name: str) -> str:

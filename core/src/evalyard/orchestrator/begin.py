@@ -14,7 +14,7 @@ from evalyard.config import load_text, structure
 from evalyard.errors import EvalyardError, UsageError
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import Situation
+from evalyard.orchestrator.decide import ENDING_STEPS, Situation
 from evalyard.orchestrator.keeper import start_keeper
 from evalyard.orchestrator.plan import Attempt, first_attempts, headers, merged_needs, plan_attempts
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry, open_run
@@ -111,8 +111,9 @@ def resume(
     run = open_run(store, selection.invocation)
     run.environ = environ
     conductor = Conductor(run)
+    conductor.look()
+    conductor.act(ENDING_STEPS)  # what an ended attempt left behind goes before the next one begins
     with store.acting(run.id):
-        conductor.look()
         attempts = _next_attempts(run, selection)
         if not attempts and not conductor.remains(conductor.situation()) and run.history().ended:
             raise UsageError(f"nothing to resume: every job of {run.id} succeeded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from attrs import define, field
@@ -11,11 +12,14 @@ from evalyard.orchestrator.decide import EVERY_STEP, Situation, Step, next_steps
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.watch import look
 from evalyard.records import Observation
+from evalyard.states import JobState
 from evalyard.store.history import History
 
 FASTEST_POLL_S = 0.1
-SLOWEST_POLL_S = 5.0
+SLOWEST_POLL_S = 30.0
 POLL_GROWTH = 1.3
+LOOK_SHARE = 0.01
+"""Looking takes at most about this share of the time: a cheap backend is asked often, a slow one seldom."""
 MOST_ROUNDS = 1000
 """More rounds of steps than this in one pass is a loop without progress: a bug, not a long run."""
 
@@ -69,15 +73,17 @@ class Conductor:
             on_change: called after every pass.
         """
         pause = FASTEST_POLL_S
-        last = None
+        shape: list[JobState] = []
         while True:
+            began = time.monotonic()
             situation = self.advance()
+            took = time.monotonic() - began
             on_change(situation.history)
             if situation.history.ended and not self.remains(situation):
                 return situation.history
-            shape = [job.latest.state for job in situation.history.jobs]
-            pause = FASTEST_POLL_S if shape != last else min(pause * POLL_GROWTH, SLOWEST_POLL_S)
-            last = shape
+            before, shape = shape, [job.latest.state for job in situation.history.jobs]
+            slowest = min(max(took / LOOK_SHARE, FASTEST_POLL_S), SLOWEST_POLL_S)
+            pause = FASTEST_POLL_S if shape != before else min(pause * POLL_GROWTH, slowest)
             self.run.cancelled.wait(pause)
 
     def _given_up(self, situation: Situation) -> bool:

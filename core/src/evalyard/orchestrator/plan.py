@@ -49,28 +49,34 @@ def plan_attempts(
     """Return the plan of each of these attempts.
 
     Raises:
-        ConfigError: a task, a parameter or the deployment is not what it may be.
+        ConfigError: tasks, parameters or the deployment are not what they may be; all that is wrong at once.
     """
     server = server_for(spec.deployment) if spec.deployment else None
     shared = _run_files(spec, invocation, server)
-    plans = []
+    plans: list[Plan] = []
+    problems: dict[str, None] = {}
     for attempt in attempts:
         header, task = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
-        endpoint = _endpoint(spec.endpoint, task, server)
-        job = Job(
-            invocation=invocation.id,
-            number=attempt.number,
-            attempt=attempt.attempt,
-            mark=attempt.mark,
-            task=task,
-            harness=harness_for(task, endpoint),
-            endpoint=endpoint,
-            server=server,
-            run_dir=invocation.run_dir,
-            folder=header.folder,
-            files=(*_secrets_file(header.folder, secret_refs(task.env)), *shared),
-        )
-        plans.append(session.plan(settings, job))
+        try:
+            endpoint = _endpoint(spec.endpoint, task, server)
+            job = Job(
+                invocation=invocation.id,
+                number=attempt.number,
+                attempt=attempt.attempt,
+                mark=attempt.mark,
+                task=task,
+                harness=harness_for(task, endpoint),
+                endpoint=endpoint,
+                server=server,
+                run_dir=invocation.run_dir,
+                folder=header.folder,
+                files=(*_secrets_file(header.folder, secret_refs(task.env)), *shared),
+            )
+            plans.append(session.plan(settings, job))
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise ConfigError(list(problems))
     return tuple(plans)
 
 
@@ -113,7 +119,7 @@ def _endpoint(given: EndpointSpec, task: TaskSpec, server: Server | None) -> End
         return evolve(given, type=kind, model_id=given.model_id or MODEL_ASKED_LATER)
     if kind not in server.paths:
         raise ConfigError(
-            [f"task {task.name}: wants an endpoint of type '{kind}'; the deployment has {', '.join(server.paths)}"]
+            [f"{task.where}: wants an endpoint of type '{kind}'; the deployment has {', '.join(server.paths)}"]
         )
     return evolve(given, type=kind, url=None, model_id=server.model_id)
 

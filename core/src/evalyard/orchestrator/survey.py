@@ -140,6 +140,10 @@ def _left(history: History) -> Iterable[str]:
     waiting = [job for job in history.jobs if not job.latest.state.final and not _held(job.launched)]
     if waiting:
         yield f"{len(waiting)} of {len(history.jobs)} jobs not launched: evalyard resume {invocation}"
+    killed = [job.number for job in history.jobs if _ended_unheard(job.launched)]
+    if killed:
+        names = ", ".join(f"{invocation}.{number}" for number in killed)
+        yield f"{names} may have left processes behind: evalyard kill {invocation}"
     for need in history.needs:
         attempt = need.latest
         if not attempt.sent or attempt.released or attempt.kind.lasting:
@@ -148,6 +152,11 @@ def _left(history: History) -> Iterable[str]:
             yield f"{need.key} is not released: evalyard kill {invocation}"
         elif not waiting:
             yield f"nobody will release {need.key}: evalyard resume {invocation}"
+
+
+def _ended_unheard(attempt: Attempt) -> bool:
+    """Whether an attempt ended without saying how, and nobody has looked after what it left."""
+    return attempt.state.final and attempt.handle is not None and attempt.exit_code is None and not attempt.released
 
 
 def _held(attempt: Attempt) -> bool:

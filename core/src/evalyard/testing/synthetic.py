@@ -55,9 +55,7 @@ def _invocation(home: Path, number: int, jobs: int, name: str) -> Invocation:
         source="evaluation.yaml",
         run_dir=f"{home}/run-directories/{moment:%Y-%m-%d-%H-%M-%S}-{name}",
         connection=Connection(executor="local"),
-        jobs=tuple(
-            JobHeader(number=job, task=task, folder=f"{task}.{job}") for job, task in enumerate(tasks, start=1)
-        ),
+        jobs=tuple(JobHeader(number=job, task=task, folder=f"{task}.{job}") for job, task in enumerate(tasks, start=1)),
         evalyard_version="0.1.0",
     )
 

@@ -27,11 +27,6 @@ HOST = "127.0.0.1"
 
 def plan_job(settings: Settings, job: Job) -> Plan:
     """Return everything that is written and started for one attempt."""
-    if settings.use_docker:
-        raise ConfigError(
-            ["execution.use_docker: this version of evalyard-local runs harnesses as host processes only"],
-            hint="pass --no-docker, or set execution.use_docker: false",
-        )
     script = job_script(job, ready_timeout_s=settings.endpoint_readiness_timeout)
     files = [PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755), *job.files, *job.harness.files]
     bindings: dict[str, Binding] = {}

@@ -32,6 +32,13 @@ def _cpus() -> int:
     return os.cpu_count() or 1
 
 
+def _host_processes_only(_settings: object, _attribute: object, value: bool) -> None:
+    if value:
+        raise ValueError(
+            "containers are not in this version of evalyard-local: set execution.use_docker: false, or pass --no-docker"
+        )
+
+
 @frozen(kw_only=True)
 class Settings:
     """How evaluations run on this machine."""
@@ -42,7 +49,7 @@ class Settings:
     """`parallel`: up to max_parallel jobs at once; `sequential`: one after the other, whatever becomes of each."""
     max_parallel: int = field(factory=_cpus, validator=validators.ge(1))
     """How many jobs run at once in mode parallel; the default is the number of CPUs."""
-    use_docker: bool = True
+    use_docker: bool = field(default=True, validator=_host_processes_only)
     """False: harnesses and model servers run as processes of this machine (also `--no-docker`)."""
     extra_docker_args: str | tuple[str, ...] = ""
     """Flags for `docker run`; ignored with `use_docker: false`."""
