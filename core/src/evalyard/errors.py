@@ -80,3 +80,9 @@ class InvalidJob(BackendError):
     """The backend refused this one job for good; retrying the same request cannot help."""
 
     exit_code = EXIT_JOB_FAILED
+
+
+class Interrupted(EvalyardError):
+    """Somebody pressed Ctrl-C or sent SIGTERM, and what was under way has been undone, as far as the message says."""
+
+    exit_code = EXIT_INTERRUPTED

@@ -60,7 +60,7 @@ def call(arguments: Sequence[str]) -> int:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
-        return _complain(f"{error}\n  evalyard --help", EXIT_USAGE)
+        return _complain(f"{error}\n  {' '.join(('evalyard', *(error.command_chain or ())))} --help", EXIT_USAGE)
     except EvalyardError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:

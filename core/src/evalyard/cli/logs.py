@@ -16,7 +16,9 @@ from evalyard.store.runs import Store
 
 def logs(
     *ids: str,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative=(), help="Stay until the logs end.")] = False,
+    follow: Annotated[
+        bool, Parameter(name=["--follow", "-f"], negative=(), show_default=False, help="Stay until the logs end.")
+    ] = False,
     tail: Annotated[int | None, Parameter(name=["--tail", "-n"], help="Only the last lines of each job.")] = None,
     role: Annotated[
         Literal["client", "server"], Parameter(help="The harness's log, or the model server's.")

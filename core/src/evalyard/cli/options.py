@@ -16,7 +16,11 @@ from evalyard.specs import RunSpec
 Overrides = Annotated[
     tuple[str, ...],
     Parameter(
-        name=["--override", "-o"], consume_multiple=False, negative=(), help="Set a key: -o execution.mode=sequential."
+        name=["--override", "-o"],
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Set a key: -o execution.mode=sequential.",
     ),
 ]
 ConfigFile = Annotated[
@@ -25,13 +29,16 @@ ConfigFile = Annotated[
 ConfigDir = Annotated[str | None, Parameter(name="--config-dir", help="The folder of --config-name.")]
 ConfigName = Annotated[str | None, Parameter(name="--config-name", help="The configuration's name without .yaml.")]
 NoDocker = Annotated[
-    bool, Parameter(name="--no-docker", negative=(), help="Host processes only: -o execution.use_docker=false.")
+    bool,
+    Parameter(
+        name="--no-docker", negative=(), show_default=False, help="Host processes only: -o execution.use_docker=false."
+    ),
 ]
 EnvFile = Annotated[
     Path | None,
     Parameter(name="--env-file", help="Read variables from a file (default ./.env); the environment wins."),
 ]
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON on stdout.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print JSON on stdout.")]
 
 
 @frozen(kw_only=True)

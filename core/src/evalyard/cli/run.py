@@ -36,11 +36,23 @@ from evalyard.store.runs import Store
 
 Tasks = Annotated[
     tuple[str, ...],
-    Parameter(name=["--task", "-t"], consume_multiple=False, negative=(), help="Only this task: NAME, or NAME.0."),
+    Parameter(
+        name=["--task", "-t"],
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Only this task: NAME, or NAME.0.",
+    ),
 ]
-DryRun = Annotated[bool, Parameter(name="--dry-run", negative=(), help="Print what would be sent; write nothing.")]
-Wait = Annotated[bool, Parameter(name="--wait", negative=(), help="Stay until every job has ended.")]
-Trust = Annotated[bool, Parameter(name="--trust-pre-cmd", negative=(), help="Allow pre_cmd and post_cmd.")]
+DryRun = Annotated[
+    bool, Parameter(name="--dry-run", negative=(), show_default=False, help="Print what would be sent; write nothing.")
+]
+Wait = Annotated[
+    bool, Parameter(name="--wait", negative=(), show_default=False, help="Stay until every job has ended.")
+]
+Trust = Annotated[
+    bool, Parameter(name="--trust-pre-cmd", negative=(), show_default=False, help="Allow pre_cmd and post_cmd.")
+]
 
 
 def run(

@@ -31,7 +31,9 @@ WATCH_POLL_S = 1.0
 
 def status(
     *ids: str,
-    watch: Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Stay until every job ended.")] = False,
+    watch: Annotated[
+        bool, Parameter(name=["--watch", "-w"], negative=(), show_default=False, help="Stay until every job ended.")
+    ] = False,
     json: AsJson = False,
 ) -> int:
     """Show where runs and jobs stand, and why. Exits 1 when one of them failed.

@@ -11,7 +11,7 @@ from attrs import frozen
 
 import evalyard
 from evalyard.config import load_text, structure
-from evalyard.errors import EvalyardError, UsageError
+from evalyard.errors import Interrupted, UsageError
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.decide import ENDING_STEPS, Situation
@@ -85,7 +85,7 @@ def begin(
 
     Raises:
         EvalyardError: it could not be recorded or its keeper not started.
-        KeyboardInterrupt: somebody interrupted; what was made is undone, or named.
+        Interrupted: somebody interrupted; what was made is undone, or named.
     """
     planned = [
         Entry(event=Event.PLANNED, at=0.0, job=header.number, attempt=plan.attempt, mark=plan.mark)
@@ -127,11 +127,10 @@ def resume(
 
 @contextmanager
 def undone_when_interrupted(run: OpenRun) -> Iterator[None]:
-    """Undo what was started when somebody interrupts; what cannot be undone is named in the error that follows.
+    """Undo what was started when somebody interrupts.
 
     Raises:
-        EvalyardError: something is left, with the command that removes it.
-        KeyboardInterrupt: nothing is left.
+        Interrupted: saying that everything was ended, or what is left and the command that ends it.
     """
     try:
         yield
@@ -139,10 +138,10 @@ def undone_when_interrupted(run: OpenRun) -> Iterator[None]:
         left = undo(run)
         if left:
             names = "; ".join(f"{name}: {why}" for name, why in left.items())
-            raise EvalyardError(
-                f"interrupted, and not everything ended: {names}", hint=f"evalyard kill {run.id}"
-            ) from None
-        raise
+            text, hint = f"interrupted, and not everything has ended: {names}", f"evalyard kill {run.id}"
+        else:
+            text, hint = f"interrupted: the jobs of {run.id} were cancelled", f"evalyard resume {run.id}"
+        raise Interrupted(text, hint=hint) from None
 
 
 def _set_going(run: OpenRun, *, stay: bool) -> Situation:
