@@ -15,8 +15,8 @@ from pathlib import PurePath
 INVOCATION_PATTERN = re.compile(r"[0-9a-f]{8}")
 _JOB_PATTERN = re.compile(r"([0-9a-f]{8})\.([1-9][0-9]*)")
 
-RESERVED_FOLDERS = frozenset({"deployment", "harness"})
-"""Folders of the run directory that belong to no task."""
+RESERVED_NAMES = frozenset({"config.yaml", "deployment", "harness", "run_all.sequential.sh"})
+"""What a run directory holds beside the tasks' folders."""
 
 
 def new_invocation() -> str:
@@ -59,8 +59,8 @@ def task_folders(names: list[str]) -> list[str]:
     plain = [re.sub(r"[^A-Za-z0-9._+-]+", "-", PurePath(name).as_posix()).strip("-.") or "task" for name in names]
     repeated = {name for name, count in Counter(plain).items() if count > 1}
     folders: list[str] = []
-    repeated |= RESERVED_FOLDERS & set(plain)
-    taken: set[str] = (set(plain) - repeated) | RESERVED_FOLDERS
+    repeated |= RESERVED_NAMES & set(plain)
+    taken: set[str] = (set(plain) - repeated) | RESERVED_NAMES
     counters: dict[str, int] = {}
     for name in plain:
         if name not in repeated:

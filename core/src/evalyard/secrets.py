@@ -46,7 +46,8 @@ def render_env_file(values: Mapping[str, str]) -> str:
 def read_env_file(path: Path) -> dict[str, str]:
     """Read a file that `render_env_file` wrote; an absent or unreadable file is empty."""
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        # Bytes: reading as text would turn a carriage return within a value into a newline.
+        text = path.read_bytes().decode("utf-8", errors="surrogateescape")
     except OSError:
         return {}
     values: dict[str, str] = {}

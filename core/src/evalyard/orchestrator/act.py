@@ -22,7 +22,9 @@ from evalyard.store.layout import fetched_folder
 MOST_TRIES = 6
 """How often a request without an answer is made before the job fails."""
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+UNCLEAR_PAUSE_S = 15.0
+"""How long we wait before we look once more for something that may or may not be there."""
+ABORT_PAUSE_S = 30.0
 PROVISION_TIMEOUT_S = 3600.0
 
 
@@ -36,9 +38,17 @@ class Patience:
     def again(self, key: str) -> bool:
         """Note a failure; return whether another try is due later."""
         self.tries[key] = self.tries.get(key, 0) + 1
-        pause = min(FIRST_PAUSE_S * 2 ** (self.tries[key] - 1), LONGEST_PAUSE_S)
-        self.until[key] = time.monotonic() + pause if self.tries[key] < MOST_TRIES else math.inf
+        self.rest(key, FIRST_PAUSE_S * 2 ** (self.tries[key] - 1) if self.tries[key] < MOST_TRIES else math.inf)
         return self.tries[key] < MOST_TRIES
+
+    def rest(self, key: str, pause_s: float) -> None:
+        """Let something rest for a while, without counting it as a failure."""
+        self.until[key] = time.monotonic() + pause_s
+
+    def done(self, key: str) -> None:
+        """Forget failures: it worked."""
+        self.tries.pop(key, None)
+        self.until.pop(key, None)
 
     def spent(self, key: str) -> bool:
         """Whether it was tried as often as it will be."""
@@ -97,6 +107,7 @@ class Actor:
             failed = need_entry(Event.STATE, key, need.attempt, state=JobState.FAILED, reason=error.message)
             self.run.record([failed])
             return False
+        self.patience.done(key)
         self.run.record([need_entry(Event.HELD, key, need.attempt, handle=handle)])
         return True
 
@@ -125,21 +136,28 @@ class Actor:
         answers = self._submit(list(plans.values()))
         entries: list[Entry] = []
         for number, plan in plans.items():
-            answer = answers[plan.name]
-            if isinstance(answer, Handle):
+            answer = answers.get(plan.name)
+            if answer is None:
+                self.patience.rest(str(number), UNCLEAR_PAUSE_S)
+            elif isinstance(answer, Handle):
+                self.patience.done(str(number))
                 entries.append(job_entry(Event.HELD, number, plan.attempt, handle=answer))
             elif not (answer.transient and self.patience.again(str(number))):
                 reason = f"not launched: {answer.message}"
                 entries.append(job_entry(Event.STATE, number, plan.attempt, state=JobState.FAILED, reason=reason))
         self.run.record(entries)
-        return all(isinstance(answer, Handle) for answer in answers.values())
+        return all(isinstance(answers.get(plan.name), Handle) for plan in plans.values())
 
     def _fail(self, number: int, situation: Situation, reason: str) -> None:
         attempt = situation.history.job(number).launched.number
         self.run.record([job_entry(Event.STATE, number, attempt, state=JobState.FAILED, reason=reason)])
 
     def _submit(self, plans: list[Plan]) -> dict[str, Handle | LaunchError]:
-        """Look up, launch what is not there, and look up again whatever got no clear answer."""
+        """Look up, launch what is not there, and look up again whatever was not taken.
+
+        A name that is left out may or may not have been taken: the look-up failed too. That is no failure of the job,
+        however long it lasts.
+        """
         session, names = self.run.session, {plan.name: plan.mark for plan in plans}
         answers: dict[str, Handle | LaunchError] = {}
         try:
@@ -148,15 +166,13 @@ class Actor:
             if absent:
                 answers.update(session.launch(self.run.context(), absent))
         except EvalyardError as error:
-            unclear = LaunchError(message=error.message, transient=error.transient)
-            answers.update({name: unclear for name in names if name not in answers})
+            refused = LaunchError(message=error.message, transient=error.transient)
+            answers.update({name: refused for name in names if name not in answers})
         lost = {name: names[name] for name, answer in answers.items() if not isinstance(answer, Handle)}
-        if lost:
-            try:
-                answers.update(session.find(self.run.context(), lost))
-            except EvalyardError as error:
-                # Whether they took effect is not known, so none of these may count as refused.
-                answers.update({name: LaunchError(message=error.message, transient=True) for name in lost})
+        try:
+            answers.update(session.find(self.run.context(), lost))
+        except EvalyardError:
+            return {name: answer for name, answer in answers.items() if name not in lost}
         return answers
 
     def _bound(self, plan: Plan, history: History) -> Plan:
@@ -171,9 +187,15 @@ class Actor:
 
     def _abort(self, step: Abort, situation: Situation) -> bool:
         attempt = situation.history.job(step.job).launched
-        self.run.record([job_entry(Event.CANCEL, step.job, attempt.number, reason=step.reason)])
+        if not attempt.cancel_asked:
+            self.run.record([job_entry(Event.CANCEL, step.job, attempt.number, reason=step.reason)])
+        # Asked again as long as it lives: the request may be lost.
+        self.patience.rest(str(step.job), ABORT_PAUSE_S)
         if attempt.handle is not None:
-            self.run.session.cancel(self.run.context(), [attempt.handle])
+            try:
+                self.run.session.cancel(self.run.context(), [attempt.handle])
+            except EvalyardError as error:
+                self.remaining[attempt.handle.name] = error.message
         return True
 
     def _collect(self, number: int, situation: Situation) -> bool:
@@ -191,6 +213,7 @@ class Actor:
             if self.patience.again(str(number)):
                 return False
             self.remaining[attempt.handle.name] = f"its results could not be fetched: {error.message}"
+        self.patience.done(str(number))
         self.run.record([job_entry(Event.COLLECTED, number, attempt.number)])
         return True
 

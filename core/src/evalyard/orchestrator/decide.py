@@ -123,7 +123,8 @@ def _settle(situation: Situation) -> Iterable[Step]:
 
 def _abort(situation: Situation) -> Iterable[Step]:
     for job in situation.history.jobs:
-        if not job.launched.live or job.launched.cancel_asked:
+        by_a_person = job.launched.cancel_asked and not job.launched.cancel_reason
+        if not job.launched.live or by_a_person or str(job.number) in situation.resting:
             continue
         for key in _needs_of(situation, job):
             need = situation.history.need(key)

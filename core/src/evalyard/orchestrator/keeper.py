@@ -31,8 +31,9 @@ def start_keeper(store: Store, invocation: str) -> None:
     """
     log = store.folder(invocation) / "keeper.log"
     with log.open("ab") as stream:
+        # -P: a file of the current folder must not pass for a module of the standard library.
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, invocation],
+            [sys.executable, "-P", "-m", "evalyard.orchestrator.keeper", invocation],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -1,0 +1,5 @@
+"""`python -m evalyard` is `evalyard`."""
+
+from evalyard.cli.app import main
+
+main()
