@@ -8,8 +8,8 @@ from evalyard.cli.options import AsJson, ConfigDir, ConfigFile, ConfigName, EnvF
 from evalyard.cli.render import finding_json, put_json, show_findings
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import prepare
-from evalyard.orchestrator.checks import doctor_findings
-from evalyard.orchestrator.preflight import executor_findings, machine_findings
+from evalyard.preflight.checks import doctor_findings
+from evalyard.preflight.findings import executor_findings, machine_findings
 from evalyard.records import Finding, Severity
 
 

@@ -27,10 +27,10 @@ from evalyard.cli.render import put, put_json, say, show_findings
 from evalyard.cli.waiting import launched, see_through
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import Prepared, begin, prepare
-from evalyard.orchestrator.checks import dry_findings, run_findings
-from evalyard.orchestrator.endpoint import only_model
 from evalyard.orchestrator.plan import check_trust
 from evalyard.orchestrator.run import OpenRun
+from evalyard.preflight.checks import dry_findings, run_findings
+from evalyard.preflight.endpoint import only_model
 from evalyard.records import Finding, Severity
 from evalyard.store.runs import Store
 

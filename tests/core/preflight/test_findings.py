@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import evalyard
-from evalyard.orchestrator import preflight
-from evalyard.orchestrator.preflight import (
+from evalyard.plugins.discovery import Installed, LoadFailure
+from evalyard.preflight import findings as preflight
+from evalyard.preflight.findings import (
     endpoint_findings,
     executor_findings,
     machine_findings,
@@ -14,11 +15,10 @@ from evalyard.orchestrator.preflight import (
     secret_findings,
     worst,
 )
-from evalyard.plugins.discovery import Installed, LoadFailure
 from evalyard.records import Finding, Need, NeedKind, Plan, PlannedFile, SecretRef, Severity
 from evalyard.specs import DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
 from tests.core.harness.smoke_servers import demo_endpoint
-from tests.core.orchestrator.endpoint_servers import raw_endpoint, reply, unused_url
+from tests.core.preflight.endpoint_servers import raw_endpoint, reply, unused_url
 
 CANARY = "sk-canary-0d5b77"
 

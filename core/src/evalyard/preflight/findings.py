@@ -12,10 +12,10 @@ from attrs import frozen
 
 from evalyard import __version__
 from evalyard.harness.adapters import endpoint_type
-from evalyard.orchestrator.diagnosis import SUBJECT
-from evalyard.orchestrator.endpoint import EndpointError, only_model, probe
 from evalyard.orchestrator.plan import secrets_of
 from evalyard.plugins.discovery import LoadFailure, check_executors
+from evalyard.preflight.diagnosis import SUBJECT
+from evalyard.preflight.endpoint import EndpointError, only_model, probe
 from evalyard.records import Finding, Plan, SecretRef, Severity
 from evalyard.secrets import SecretSource
 from evalyard.specs import EnvValue, RunSpec, TaskSpec, ValueSource

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from evalyard.errors import EXIT_BACKEND, EXIT_USAGE
-from evalyard.orchestrator.endpoint import EndpointError, ask_models, models_url, only_model, probe, reachable
+from evalyard.preflight.endpoint import EndpointError, ask_models, models_url, only_model, probe, reachable
 from evalyard.records import Finding, Severity
 from tests.core.harness.smoke_servers import demo_endpoint
-from tests.core.orchestrator.endpoint_servers import raw_endpoint, reply, self_signed, silent_endpoint, unused_url
+from tests.core.preflight.endpoint_servers import raw_endpoint, reply, self_signed, silent_endpoint, unused_url
 
 CANARY = "sk-canary-71c2e9"
 CHAT_REPLY = {"choices": [{"message": {"content": "1"}}]}

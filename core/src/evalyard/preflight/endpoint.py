@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from evalyard.errors import EXIT_BACKEND, EXIT_USAGE, EvalyardError
-from evalyard.orchestrator.diagnosis import (
+from evalyard.preflight.diagnosis import (
     Question,
     complaint,
     models_url,
@@ -16,7 +16,7 @@ from evalyard.orchestrator.diagnosis import (
     on_success,
     shown,
 )
-from evalyard.orchestrator.exchange import NoReply, checked, connect, send
+from evalyard.preflight.exchange import NoReply, checked, connect, send
 from evalyard.records import Finding, Severity
 from evalyard.secrets import redact
 

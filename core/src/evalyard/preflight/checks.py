@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evalyard.errors import EvalyardError
-from evalyard.orchestrator.endpoint import reachable
-from evalyard.orchestrator.preflight import endpoint_findings, secret_findings
 from evalyard.plugins.context import Context
 from evalyard.plugins.session import Session
+from evalyard.preflight.endpoint import reachable
+from evalyard.preflight.findings import endpoint_findings, secret_findings
 from evalyard.records import Finding, Plan, Severity
 from evalyard.secrets import SecretSource
 from evalyard.specs import RunSpec
