@@ -22,11 +22,14 @@ class Sample:
 
 
 class CommandFailed(Exception):
-    """A measured command exited with a code other than 0."""
+    """A measured command exited with a code that means it did not do its work."""
 
 
-def run_once(argv: Sequence[str], env: Mapping[str, str]) -> Sample:
+def run_once(argv: Sequence[str], env: Mapping[str, str], codes: Sequence[int] = (0,)) -> Sample:
     """Run `argv` to its end with standard output thrown away.
+
+    Args:
+        codes: the exit codes that count as having done the work.
 
     Raises:
         CommandFailed: with the end of what it wrote to standard error.
@@ -38,7 +41,7 @@ def run_once(argv: Sequence[str], env: Mapping[str, str]) -> Sample:
         wall_s = time.perf_counter() - started
         # Popen must know that its child is gone: wait4 has already collected it.
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode not in codes:
             stderr.seek(0)
             tail = stderr.read().decode(errors="replace")[-2000:]
             raise CommandFailed(f"{' '.join(argv)} exited with {process.returncode}:\n{tail}")

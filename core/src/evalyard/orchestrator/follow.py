@@ -16,7 +16,7 @@ from evalyard.states import JobState
 
 CHUNK_BYTES = 1 << 16
 FASTEST_POLL_S = 0.1
-SLOWEST_POLL_S = 1.0
+SLOWEST_POLL_S = 0.5
 
 
 @frozen(kw_only=True)

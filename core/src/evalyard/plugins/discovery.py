@@ -86,9 +86,10 @@ def load_extension(name: str) -> type[Any]:
             plainly where only wrappers may.
     """
     extension = _load(EXTENSIONS, name, what=f"extensions.{name}", absent=_absent_extension)
-    for hook in dir(hookspecs):
-        options = getattr(getattr(extension, hook, None), f"{PROJECT}_impl", None)
+    for method in dir(extension):
+        options = getattr(getattr(extension, method, None), f"{PROJECT}_impl", None)
         if options and not (options.get("wrapper") or options.get("hookwrapper")):
+            hook = options.get("specname") or method
             raise PluginError(
                 f"extension '{name}' ({extension.__module__}) implements the hook '{hook}' plainly: its answer would "
                 "replace the executor's. Extensions may only wrap: @hookimpl(wrapper=True)"

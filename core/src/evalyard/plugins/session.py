@@ -58,13 +58,9 @@ class Session:
         self._executor = executor
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        try:
-            self._manager.register(executor(), name=connection.executor)
-            for extension in extensions:
-                self._manager.register(extension)
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"{connection.executor}: a hook does not fit its specification: {error}") from error
+        self._manager.register(_made(connection.executor, executor), name=connection.executor)
+        for extension in extensions:
+            self._manager.register(extension)
 
     def can(self, hook: str) -> bool:
         """Whether the executor has this capability."""
@@ -192,10 +188,28 @@ def _make_extension(section: Section) -> Any:
     from evalyard.config import structure
 
     extension = load_extension(section.name)
+    what = f"extension '{section.name}'"
     settings = getattr(extension, "Settings", None)
     given = evolve(section, data={key: value for key, value in section.data.items() if key != "enabled"})
-    if settings is None:
-        if given.data:
-            raise section.error("", f"extension '{section.name}' has no settings")
-        return extension()
-    return extension(structure(given, settings))
+    if settings is not None:
+        return _made(what, extension, structure(given, settings))
+    if given.data:
+        raise section.error("", f"{what} has no settings")
+    return _made(what, extension)
+
+
+def _made(what: str, cls: type[Any], *arguments: Any) -> Any:
+    """Return an instance of a plugin's class whose hooks fit their specifications."""
+    try:
+        plugin = cls(*arguments)
+    except Exception as error:  # a stranger's constructor may raise anything
+        raise PluginError(f"{what}: cannot be made: {type(error).__name__}: {error}") from error
+    # In a manager of its own, so that a complaint is about this plugin and no other.
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{what}: a hook does not fit its specification: {error}") from error
+    return plugin

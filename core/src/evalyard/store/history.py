@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import frozen
 
 from evalyard.records import Handle, Invocation, NeedKind
 from evalyard.states import JobState, may_follow
@@ -108,75 +108,69 @@ class History:
         return all(job.latest.state.final for job in self.jobs)
 
 
-@frozen(kw_only=True)
-class _Fold:
-    """Attempts by subject and number while a journal is added up."""
-
-    attempts: dict[tuple[int, str], dict[int, Attempt]] = field(factory=dict)
-
-    def add(self, entry: Entry) -> None:
-        subject = self.attempts.setdefault((entry.job, entry.need), {})
-        attempt = subject.get(entry.attempt) or Attempt(number=entry.attempt)
-        subject[entry.attempt] = apply(attempt, entry)
-
-    def of(self, job: int = 0, need: str = "") -> tuple[Attempt, ...]:
-        found = self.attempts.get((job, need)) or {1: Attempt(number=1)}
-        return tuple(found[number] for number in sorted(found))
+_Fields = dict[str, Any]
+"""The fields of an Attempt while a journal is added up: thousands of journals are read at once, so each attempt is
+built only when all of its entries are known."""
 
 
-def apply(attempt: Attempt, entry: Entry) -> Attempt:
-    """Return the attempt after one journal entry."""
-    changes: dict[str, Any] = {}
+def _add(fields: _Fields, entry: Entry) -> None:
+    """Change the fields of an attempt by one journal entry."""
+    state: JobState = fields.get("state", JobState.PENDING)
     match entry.event:
         case Event.PLANNED:
-            changes = {"mark": entry.mark or attempt.mark, "by_hand": entry.by_hand}
+            fields["mark"] = entry.mark or fields.get("mark", "")
+            fields["by_hand"] = entry.by_hand
         case Event.SENDING:
-            changes = {"sent": True, "mark": entry.mark or attempt.mark, "kind": entry.kind or attempt.kind}
+            fields["sent"] = True
+            fields["mark"] = entry.mark or fields.get("mark", "")
+            fields["kind"] = entry.kind or fields.get("kind", NeedKind.RESOURCE)
         case Event.HELD:
-            changes = {"handle": entry.handle, "sent": True}
-            if may_follow(attempt.state, JobState.QUEUED):
-                changes |= {"state": JobState.QUEUED, "changed_at": entry.at}
+            fields["handle"] = entry.handle
+            fields["sent"] = True
+            if may_follow(state, JobState.QUEUED):
+                fields["state"], fields["changed_at"] = JobState.QUEUED, entry.at
         case Event.STATE if entry.state is not None:
-            changes = _new_state(attempt, entry, entry.state)
+            _change_state(fields, entry, state, entry.state)
         case Event.SILENT:
-            changes = {"silent_since": attempt.silent_since or entry.at, "silent_answers": attempt.silent_answers + 1}
+            fields["silent_since"] = fields.get("silent_since") or entry.at
+            fields["silent_answers"] = fields.get("silent_answers", 0) + 1
         case Event.SEEN:
-            changes = {"silent_since": 0.0, "silent_answers": 0}
+            fields["silent_since"], fields["silent_answers"] = 0.0, 0
         case Event.CANCEL:
-            changes = {"cancel_asked": True, "cancel_reason": attempt.cancel_reason or entry.reason}
+            fields["cancel_asked"] = True
+            fields["cancel_reason"] = fields.get("cancel_reason") or entry.reason
         case Event.COLLECTED:
-            changes = {"collected": True}
+            fields["collected"] = True
         case Event.RELEASED:
-            changes = {"released": True}
+            fields["released"] = True
         case _:
             pass
-    return evolve(attempt, **changes)
 
 
-def _new_state(attempt: Attempt, entry: Entry, state: JobState) -> dict[str, Any]:
-    if state is attempt.state and not state.final:
-        return {"reason": entry.reason}
-    if not may_follow(attempt.state, state):
-        return {}
-    return {
-        "state": state,
-        "reason": entry.reason,
-        "exit_code": entry.exit_code,
-        "started_at": entry.started_at or attempt.started_at,
-        "ended_at": entry.ended_at,
-        "changed_at": entry.at,
-    }
+def _change_state(fields: _Fields, entry: Entry, old: JobState, new: JobState) -> None:
+    if new is old and not new.final:
+        fields["reason"] = entry.reason
+    elif may_follow(old, new):
+        fields["state"], fields["reason"], fields["changed_at"] = new, entry.reason, entry.at
+        fields["exit_code"], fields["ended_at"] = entry.exit_code, entry.ended_at
+        fields["started_at"] = entry.started_at or fields.get("started_at", "")
 
 
 def fold(invocation: Invocation, entries: Iterable[Entry], damage: tuple[Damage, ...] = ()) -> History:
     """Add a journal up. A job that the journal never mentions is PENDING in its first attempt."""
-    folded = _Fold()
+    subjects: dict[tuple[int, str], dict[int, _Fields]] = {}
     for entry in entries:
-        folded.add(entry)
-    needs = dict.fromkeys(need for _, need in folded.attempts if need)  # in the order in which they were first wanted
+        attempts = subjects.setdefault((entry.job, entry.need), {})
+        _add(attempts.setdefault(entry.attempt, {"number": entry.attempt}), entry)
+
+    def attempts_of(job: int = 0, need: str = "") -> tuple[Attempt, ...]:
+        found = subjects.get((job, need)) or {1: {"number": 1}}
+        return tuple(Attempt(**found[number]) for number in sorted(found))
+
+    needs = dict.fromkeys(need for _, need in subjects if need)  # in the order in which they were first wanted
     return History(
         invocation=invocation,
-        jobs=tuple(JobHistory(number=job.number, attempts=folded.of(job=job.number)) for job in invocation.jobs),
-        needs=tuple(NeedHistory(key=need, attempts=folded.of(need=need)) for need in needs),
+        jobs=tuple(JobHistory(number=job.number, attempts=attempts_of(job=job.number)) for job in invocation.jobs),
+        needs=tuple(NeedHistory(key=need, attempts=attempts_of(need=need)) for need in needs),
         damage=damage,
     )

@@ -117,16 +117,29 @@ def read(path: Path) -> tuple[tuple[Entry, ...], tuple[Damage, ...]]:
         return (), ()
     except OSError as error:
         return (), (Damage(path=str(path), line=0, problem=str(error.strerror)),)
+    lines = data.split(b"\n")
+    try:
+        # The whole journal at once is several times faster than line by line, and nearly every journal is whole.
+        return tuple(map(_entry, json.loads(b"[" + b",".join(filter(None, lines)) + b"]"))), ()
+    except Exception:  # noqa: BLE001 - a damaged line may hold anything; cattrs raises groups
+        return _read_line_by_line(path, lines)
+
+
+def _read_line_by_line(path: Path, lines: list[bytes]) -> tuple[tuple[Entry, ...], tuple[Damage, ...]]:
     entries: list[Entry] = []
     damage: list[Damage] = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            entries.append(converter.structure(json.loads(line), Entry))
-        except Exception as error:  # noqa: BLE001 - a damaged line may hold anything; cattrs raises groups
+            entries.append(_entry(json.loads(line)))
+        except Exception as error:  # noqa: BLE001 - as above
             damage.append(Damage(path=str(path), line=number, problem=f"not a journal entry ({type(error).__name__})"))
     return tuple(entries), tuple(damage)
+
+
+def _entry(data: object) -> Entry:
+    return converter.structure(data, Entry)
 
 
 def _clean(entry: Entry) -> Entry:
