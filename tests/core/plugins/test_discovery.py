@@ -15,6 +15,7 @@ from evalyard.plugins.discovery import (
     load_executor,
     load_extension,
 )
+
 from .conftest import EXECUTOR, Install
 
 WRAPPER = """
@@ -83,9 +84,7 @@ def test_two_packages_that_claim_a_name_are_both_named(install: Install) -> None
     ],
     ids=["missing dependency", "failing import", "syntax error", "no such attribute"],
 )
-def test_a_package_that_cannot_be_imported_is_named_with_its_problem(
-    install: Install, code: str, problem: str
-) -> None:
+def test_a_package_that_cannot_be_imported_is_named_with_its_problem(install: Install, code: str, problem: str) -> None:
     install(EXECUTORS, "toy", "Toy", code)
     error = why("toy")
     assert "package evalyard-toy 1.2 cannot be loaded" in error.message
@@ -153,9 +152,7 @@ def test_an_extension_that_wraps_is_accepted(install: Install) -> None:
     ],
     ids=["plain", "tryfirst", "under another name"],
 )
-def test_an_extension_whose_answer_would_replace_the_executors_is_refused(
-    install: Install, old: str, new: str
-) -> None:
+def test_an_extension_whose_answer_would_replace_the_executors_is_refused(install: Install, old: str, new: str) -> None:
     install(EXTENSIONS, "audit", "Audit", WRAPPER.replace(old, new))
     with pytest.raises(PluginError, match=r"extension 'audit' \(evalyard_audit.*'launch' plainly"):
         load_extension("audit")

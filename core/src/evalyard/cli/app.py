@@ -5,6 +5,7 @@ Commands are loaded when they are used, so that `--help` imports neither a plugi
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -51,6 +52,8 @@ app.command(_ls)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    # Commands are short and make few cycles: looking for garbage as eagerly as Python does costs a tenth of their time.
+    gc.set_threshold(100_000)
     sys.exit(call(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from evalyard.catalogue.tasks import listed_tasks
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import put_json, say, show_table
-from evalyard.plugins.discovery import EXECUTORS, installed
 from evalyard.store.history import History
 from evalyard.store.runs import Store
 
@@ -65,6 +64,8 @@ def runs(
 
 def executors(*, json: AsJson = False) -> None:
     """List installed executors; imports none of them."""
+    from evalyard.plugins.discovery import EXECUTORS, installed
+
     found = installed(EXECUTORS)
     if json:
         put_json(

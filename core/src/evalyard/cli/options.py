@@ -10,7 +10,7 @@ from typing import Annotated
 from attrs import frozen
 from cyclopts import Parameter
 
-from evalyard.config import find_config, load_run, read_env_file
+from evalyard import config as configuration
 from evalyard.specs import RunSpec
 
 Overrides = Annotated[
@@ -69,16 +69,16 @@ def load(
         UsageError: there is no such file.
         ConfigError: it is wrong.
     """
-    path = find_config(config, config_dir, config_name)
+    path = configuration.find_config(config, config_dir, config_name)
     given = (*overrides, "execution.use_docker=false") if no_docker else tuple(overrides)
     environ, added = environment(env_file)
-    spec = load_run(path, given, only_tasks=tasks, environ=environ)
+    spec = configuration.load_run(path, given, only_tasks=tasks, environ=environ)
     return Loaded(spec=spec, environ=environ, names_from_file=added, path=path, overrides=given)
 
 
 def environment(env_file: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the environment with what an env file adds to it, and the names that it added."""
     path = env_file or Path(".env")
-    values = read_env_file(path) if env_file or path.is_file() else {}
+    values = configuration.read_env_file(path) if env_file or path.is_file() else {}
     added = {name: value for name, value in values.items() if name not in os.environ}
     return {**added, **os.environ}, tuple(sorted(added))

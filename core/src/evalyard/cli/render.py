@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from evalyard.orchestrator.survey import JobStatus, RunStatus
 from evalyard.records import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.states import JobState
+
+if TYPE_CHECKING:
+    from evalyard.orchestrator.survey import JobStatus, RunStatus
 
 STATE_STYLES = {
     JobState.SUCCEEDED.value: "green",

@@ -208,7 +208,7 @@ def _made(what: str, cls: type[Any], *arguments: Any) -> Any:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
-        manager.register(plugin)
+        manager.register(plugin, name=what)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{what}: a hook does not fit its specification: {error}") from error

@@ -79,7 +79,7 @@ class Damage:
         return f"{self.path}:{self.line}: {self.problem}" if self.line else f"{self.path}: {self.problem}"
 
 
-converter = cattrs.Converter(omit_if_default=True)
+converter = cattrs.Converter(omit_if_default=True, detailed_validation=False)
 """Records to JSON types and back: unknown fields are ignored and absent ones get their defaults, so that older and
 newer versions read each other."""
 
