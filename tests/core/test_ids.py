@@ -55,7 +55,7 @@ def test_a_backend_name_is_a_dns_label_of_at_most_36_characters(number: int, att
         (["deployment", "harness"], ["deployment.1", "harness.1"]),
         (["config.yaml"], ["config.yaml.1"]),
     ],
-    ids=lambda value: ",".join(value),
+    ids=",".join,
 )
 def test_each_task_gets_a_folder_of_its_own(names: list[str], folders: list[str]) -> None:
     assert task_folders(names) == folders

@@ -79,7 +79,7 @@ def test_records_are_frozen_and_built_by_keyword() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         HANDLE.name = "other"  # type: ignore[misc]
     with pytest.raises(TypeError):
-        Handle("name", "mark")  # type: ignore[misc]
+        Handle("name", "mark")  # type: ignore[call-arg]
 
 
 def test_a_job_derives_its_id_name_and_directory() -> None:

@@ -53,7 +53,7 @@ class Toy:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Install a package with one plugin: `install("evalyard.executors", "toy", "Toy", code, package="evalyard-toy")`."""
+    """Install a package with one plugin: `install("evalyard.executors", "toy", "Toy", code)`."""
     numbers = count(1)
 
     def call(

@@ -84,16 +84,26 @@ converter = cattrs.Converter(omit_if_default=True, detailed_validation=False)
 newer versions read each other."""
 
 
+_structure = converter.get_structure_hook(Entry)
+
+
+def _structure_entry(data: object) -> Entry:
+    entry: Entry = _structure(data, Entry)
+    return entry
+
+
 def append(path: Path, entries: Iterable[Entry]) -> None:
     """Append entries with one write and flush it to disk.
 
     Raises:
-        StoreError: when the disk is full or read-only; then none of the entries counts as recorded.
+        StoreError: when the disk is full or read-only; what of the entries is on record is then not known, so
+            nothing that they announce may be done.
     """
     lines = [json.dumps(converter.unstructure(_clean(entry)), ensure_ascii=False) for entry in entries]
     if not lines:
         return
-    data = ("\n".join(lines) + "\n").encode()
+    # A lone surrogate (of a file name that is not UTF-8) becomes its JSON escape.
+    data = ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -120,7 +130,7 @@ def read(path: Path) -> tuple[tuple[Entry, ...], tuple[Damage, ...]]:
     lines = data.split(b"\n")
     try:
         # The whole journal at once is several times faster than line by line, and nearly every journal is whole.
-        return tuple(map(_entry, json.loads(b"[" + b",".join(filter(None, lines)) + b"]"))), ()
+        return tuple(map(_structure_entry, json.loads(b"[" + b",".join(filter(None, lines)) + b"]"))), ()
     except Exception:  # noqa: BLE001 - a damaged line may hold anything; cattrs raises groups
         return _read_line_by_line(path, lines)
 
@@ -132,14 +142,10 @@ def _read_line_by_line(path: Path, lines: list[bytes]) -> tuple[tuple[Entry, ...
         if not line.strip():
             continue
         try:
-            entries.append(_entry(json.loads(line)))
+            entries.append(_structure_entry(json.loads(line)))
         except Exception as error:  # noqa: BLE001 - as above
             damage.append(Damage(path=str(path), line=number, problem=f"not a journal entry ({type(error).__name__})"))
     return tuple(entries), tuple(damage)
-
-
-def _entry(data: object) -> Entry:
-    return converter.structure(data, Entry)
 
 
 def _clean(entry: Entry) -> Entry:

@@ -86,7 +86,10 @@ class Store:
             journal.append(draft / "journal.jsonl", entries)
             draft.rename(self.folder(invocation.id))
         except OSError as error:
-            raise StoreError(f"cannot record the run in {self.runs}: {error.strerror}") from error
+            raise StoreError(
+                f"cannot record the run in {self.runs}: {error.strerror}",
+                hint="make room there, or set EVALYARD_HOME to another folder",
+            ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 

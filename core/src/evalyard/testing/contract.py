@@ -1,0 +1,53 @@
+"""The contract that every executor keeps, as tests that its author subclasses.
+
+    from evalyard.testing.contract import Conformance
+
+    class TestMine(Conformance):
+        executor = "mine"                     # the entry point's name
+        settings = {"host": "localhost"}      # the execution: section, without type and output_dir
+        serves = True                         # it starts model servers
+        not_offered = frozenset({"orphans"})  # what it knowingly does not do
+
+Needs pytest. A claim that cannot hold because a capability is absent fails, unless `not_offered` lists that capability:
+`check`, `deployments`, `discovery`, `fetch`, `orphans`. Where the run directory is not on this machine's disk, replace
+`read_file`, `file_mode`, `spoil` and `server_answers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_GROUPS = ("ends", "lifecycle", "needs", "output", "plan")
+pytest.register_assert_rewrite(
+    "evalyard.testing.claims", *(f"evalyard.testing.claims_{group}" for group in _GROUPS), "evalyard.testing.rig"
+)
+
+from evalyard.testing.claims_ends import EndClaims  # noqa: E402 - only what is imported after that call explains itself
+from evalyard.testing.claims_lifecycle import LifecycleClaims  # noqa: E402
+from evalyard.testing.claims_needs import NeedClaims  # noqa: E402
+from evalyard.testing.claims_output import OutputClaims  # noqa: E402
+from evalyard.testing.claims_plan import PlanClaims  # noqa: E402
+from evalyard.testing.rig import Rig, rigged  # noqa: E402
+
+
+class Conformance(PlanClaims, LifecycleClaims, EndClaims, OutputClaims, NeedClaims):
+    """Subclass it as `Test...`.
+
+    Attributes:
+        executor: the entry point's name.
+        executor_class: the class itself, for an executor that is not installed; then `discovery` is not offered.
+        settings: the `execution:` section, without `type` and `output_dir`.
+        serves: whether it starts model servers.
+        not_offered: capabilities that it knowingly lacks.
+        heavy_modules: top-level packages that importing the executor must not load.
+    """
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        """The executor with a folder and a store of its own; whatever a claim started is ended after it."""
+        executor = self.loaded()
+        with rigged(executor, self.executor or executor.__name__.lower(), self.settings, tmp_path) as made:
+            yield made

@@ -1,0 +1,220 @@
+"""What claims are tried with: one executor, a folder and a store of their own, and runs made through core's own code."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from evalyard.config import structure
+from evalyard.errors import EvalyardError
+from evalyard.ids import new_mark
+from evalyard.orchestrator.conduct import Conductor
+from evalyard.orchestrator.decide import Provision
+from evalyard.orchestrator.plan import first_attempts, headers, plan_attempts
+from evalyard.orchestrator.run import OpenRun
+from evalyard.orchestrator.stop import stop
+from evalyard.plugins.session import Session
+from evalyard.records import Handle, Invocation, NeedKind, Observation, Plan
+from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec
+from evalyard.store.history import Attempt, History
+from evalyard.store.journal import Entry, Event
+from evalyard.store.lookup import Selection
+from evalyard.store.runs import Store
+
+PATIENCE_S = 60.0
+"""How long anything here is waited for: far longer than a healthy backend needs."""
+LEAVE_RESULTS = 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
+"""Shell text of a harness that succeeds."""
+BEAT = """\
+i=0
+while [ "$i" -lt 600 ]; do echo x >> "$EVALYARD_OUTPUT_DIR/beat"; sleep 0.1; i=$((i + 1)); done"""
+"""Shell text of a harness that shows that it lives, for a minute at most."""
+
+
+def task(command: str, name: str = "claim", env: Mapping[str, EnvValue] | None = None) -> TaskSpec:
+    """Return a task whose harness is this shell text."""
+    return TaskSpec(name=name, harness=CommandSpec(command=command), env=env or {})
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition.
+
+    Raises:
+        AssertionError: it did not come true within PATIENCE_S.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up, f"after {PATIENCE_S:.0f} s still not: {what}"
+        time.sleep(0.02)
+
+
+@define(kw_only=True)
+class Trial:
+    """One run: planned and on record; nothing of it was sent yet."""
+
+    run: OpenRun
+    spec: RunSpec
+    settings: Any
+    plans: tuple[Plan, ...]
+    conductor: Conductor = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.conductor = Conductor(self.run)
+
+    @property
+    def session(self) -> Session:
+        """The executor."""
+        return self.run.session
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Backend name of each job -> its mark."""
+        return {plan.name: plan.mark for plan in self.plans}
+
+    def plan_again(self) -> tuple[Plan, ...]:
+        """Ask the executor for the same plans once more."""
+        attempts = [entry for entry in first_attempts(self.spec)]
+        same = [
+            type(attempt)(number=attempt.number, mark=plan.mark)
+            for attempt, plan in zip(attempts, self.plans, strict=True)
+        ]
+        return plan_attempts(self.spec, self.session, self.settings, self.run.invocation, same)
+
+    def provision(self) -> None:
+        """Make what the jobs need, and start none of them."""
+        self.conductor.act((Provision,))
+        for need in self.run.history().needs:
+            assert need.latest.handle is not None, f"{need.key} was not provisioned: {need.latest.reason}"
+
+    def begin(self) -> list[Handle]:
+        """Provision and launch as `run` does; return the handles of the jobs."""
+        self.conductor.act()
+        attempts = [job.latest for job in self.run.history().jobs]
+        for attempt in attempts:
+            assert attempt.handle is not None, f"a job was not launched: {attempt.reason}"
+        return [attempt.handle for attempt in attempts if attempt.handle is not None]
+
+    def finish(self) -> History:
+        """See the run through as `run --wait` does."""
+        return self.conductor.see_through()
+
+    def cancel(self) -> None:
+        """End all jobs as `kill` does; nothing may be left."""
+        assert stop(self.run, Selection(invocation=self.run.id)) == {}
+
+    def attempt(self, number: int = 1) -> Attempt:
+        """Return what is on record of a job."""
+        return self.run.history().job(number).latest
+
+    def observe(self, handle: Handle) -> Observation:
+        """Ask the executor about one job."""
+        return self.session.status(self.run.context(), [handle])[handle.name]
+
+    def await_end(self, handle: Handle) -> Observation:
+        """Ask about a job until it has ended."""
+        wait_until(lambda: self.observe(handle).state.final, f"{handle.name} has ended")
+        return self.observe(handle)
+
+    def artifact(self, name: str, number: int = 1) -> str:
+        """Return where a job leaves an artifact, on the backend."""
+        return f"{self.plans[number - 1].directory}/artifacts/{name}"
+
+    def need_handles(self, kind: NeedKind) -> list[Handle]:
+        """Return the handles of needs of a kind."""
+        handles = [need.latest.handle for need in self.run.history().needs if need.latest.kind is kind]
+        return [handle for handle in handles if handle is not None]
+
+    def close(self) -> None:
+        """End whatever this run started, recorded or not."""
+        # A broken executor may refuse this as well; its claims have failed by then.
+        with contextlib.suppress(EvalyardError):
+            self.session.teardown(self.run.context(), list(self.session.find(self.run.context(), self.marks).values()))
+        with contextlib.suppress(EvalyardError):
+            stop(self.run, Selection(invocation=self.run.id))
+
+
+@define(kw_only=True)
+class Rig:
+    """Makes trials at one executor.
+
+    Attributes:
+        section: the `execution:` section as plain data.
+        environ: where the values of secrets are looked up.
+    """
+
+    executor: type[Any]
+    name: str
+    section: Mapping[str, Any]
+    store: Store
+    environ: dict[str, str] = field(factory=dict)
+    trials: list[Trial] = field(factory=list, init=False)
+
+    def settings(self) -> Any:
+        """Return the section as the executor's own Settings."""
+        return structure(Section(name=self.name, path="execution", data=self.section), self.executor.Settings)
+
+    def trial(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None) -> Trial:
+        """Plan a run of these tasks and put it on record."""
+        settings = self.settings()
+        connection = settings.connection()
+        session = Session(self.executor, connection)
+        spec = RunSpec(
+            source="claims.yaml",
+            tasks=tasks,
+            endpoint=EndpointSpec(
+                url=None if deployment else "http://127.0.0.1:9/v1/chat/completions", model_id="model"
+            ),
+            deployment=deployment,
+            execution=Section(name=self.name, path="execution", data=self.section),
+            resolved="# the configuration of a claim\n",
+        )
+        number = self.store.unused_id()
+        invocation = Invocation(
+            id=number,
+            created_at="2026-01-01T00:00:00.000+00:00",
+            source=spec.source,
+            run_dir=f"{settings.output_dir}/{number}",
+            connection=connection,
+            jobs=headers(spec),
+        )
+        plans = plan_attempts(spec, session, settings, invocation, first_attempts(spec))
+        planned = [
+            Entry(event=Event.PLANNED, at=0.0, job=header.number, mark=plan.mark)
+            for header, plan in zip(invocation.jobs, plans, strict=True)
+        ]
+        self.store.create(invocation, spec.resolved, plans, planned)
+        run = OpenRun(store=self.store, invocation=invocation, session=session, environ=self.environ)
+        made = Trial(run=run, spec=spec, settings=settings, plans=plans)
+        self.trials.append(made)
+        return made
+
+    def close(self) -> None:
+        """End whatever the trials started."""
+        for made in self.trials:
+            made.close()
+
+
+@contextlib.contextmanager
+def rigged(executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path) -> Iterator[Rig]:
+    """Lend a rig whose store and run directories lie in a folder, and end what it started."""
+    section = {"output_dir": str(folder / "runs"), **settings}
+    rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"))
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+def stranger(handle: Handle) -> Handle:
+    """Return a handle of the same shape for something that does not exist."""
+    return Handle(name="ey-00000000-1-1", mark=new_mark(), kind=handle.kind, id=handle.id, data=handle.data)
+
+
+def texts(items: Sequence[object]) -> str:
+    """Return everything that can be read in these records."""
+    return "\n".join(map(repr, items))
