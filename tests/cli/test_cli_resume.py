@@ -21,7 +21,10 @@ def test_resuming_what_runs_starts_nothing_twice(yard: Yard) -> None:
     yard.await_notes("start one")
     for _ in range(2):
         yard.call("resume", invocation)
-    assert len([p for p in yard.processes() if command(p)[-2:-1] == ["evalyard.orchestrator.keeper"]]) == 1
+    until(
+        lambda: len([p for p in yard.processes() if command(p)[-2:-1] == ["evalyard.orchestrator.keeper"]]) == 1,
+        "one keeper, the others having found out that there is one",
+    )
     yard.open_gates("one", "two")
     yard.await_states(invocation, "SUCCEEDED", "SUCCEEDED")
     assert yard.notes() == ["start one", "end one", "start two", "end two"]

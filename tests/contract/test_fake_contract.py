@@ -1,6 +1,7 @@
 """The executor in memory keeps the contract."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -12,7 +13,7 @@ from evalyard.testing.fake_backend import FakeBackend
 
 class TestFake(Conformance):
     executor_class = Fake
-    settings = {"backend": "contract"}
+    settings: ClassVar = {"backend": "contract"}
     serves = True
     not_offered = frozenset({"discovery", "fetch"})
 

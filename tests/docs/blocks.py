@@ -3,7 +3,7 @@
 What is written before a block as an HTML comment tells how the block is tested:
 
     <!-- over: first.yaml -->      a fragment of a configuration, merged over that file of the page
-    <!-- exits with: 2 -->         the last command of the block does, and is meant to
+    <!-- exits with: 2 -->         the last command of the block does, or `validate` of the configuration, and is meant to
     <!-- result file -->           YAML that a harness leaves, not a configuration
     <!-- not run: REASON -->       cannot be executed here
 """
@@ -148,7 +148,7 @@ def table(page: Page, heading: str) -> list[list[str]]:
             rows.append([cell.strip().replace("\\|", "|") for cell in cells])
         elif rows or _HEADING.fullmatch(line):
             break
-    if len(rows) < 3:
+    if len(rows) <= 2:
         raise PageError(f"{page.name}: no table below {heading!r}")
     return rows[2:]
 

@@ -126,7 +126,7 @@ class Player:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             code = call(["validate", name])
-        if code != 0:
+        if code != self._code_of(block):
             raise Mismatch(f"{block.place}: evalyard validate exits with {code}: {said.getvalue()}")
 
     def _run(self, command: Command, expected: int) -> None:
@@ -208,3 +208,4 @@ def lay_out_checkout(folder: Path) -> None:
     programs.mkdir(parents=True)
     for name in ("evalyard", "python"):
         (programs / name).symlink_to(Path(sys.executable).parent / name)
+    (programs / "activate").write_text(f'PATH="{programs}:$PATH"\n', encoding="utf-8")

@@ -10,7 +10,7 @@ ID = "a1b2c3d4"
 
 
 def invocation(
-    id: str = ID,  # noqa: A002 - the record's own word
+    name: str = ID,
     *,
     jobs: int = 1,
     created_at: str = "2026-01-02T03:04:05.000+00:00",
@@ -18,7 +18,7 @@ def invocation(
 ) -> Invocation:
     """Return the header of an invocation."""
     return Invocation(
-        id=id,
+        id=name,
         created_at=created_at,
         source="run.yaml",
         run_dir=run_dir,

@@ -182,7 +182,8 @@ writer = int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
 for line in range(1, 201):
-    append(Path(sys.argv[1]), [Entry(event=Event.STATE, at=1.0, job=writer, attempt=line, reason="x" * (line * 7 % 300))])
+    reason = "x" * (line * 7 % 300)
+    append(Path(sys.argv[1]), [Entry(event=Event.STATE, at=1.0, job=writer, attempt=line, reason=reason)])
 """
 
 

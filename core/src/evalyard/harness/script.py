@@ -19,6 +19,9 @@ SERVER_FOLDER = "deployment"
 
 DEFAULT_READY_TIMEOUT_S = 600
 
+# A CDPATH of the caller's would lead `cd task` elsewhere.
+_TO_OWN_FOLDER = 'CDPATH= cd -- "$(dirname -- "$0")" || exit 1'
+
 
 def job_script(job: Job, *, program: str | None = None, ready_timeout_s: int = DEFAULT_READY_TIMEOUT_S) -> str:
     """Return `run.sh` of a task.
@@ -87,7 +90,7 @@ def run_all_script(folders: Sequence[str], *, served: bool) -> str:
     lines = [
         "#!/bin/sh",
         "# Every task of this run again, one after the other. Exits 1 when one of them failed.",
-        'cd "$(dirname "$0")" || exit 1',
+        _TO_OWN_FOLDER,
     ]
     if served:
         lines += [
@@ -104,7 +107,7 @@ def _settings(
 ) -> list[str]:
     return [
         "set -u",
-        'cd "$(dirname "$0")" || exit 1',
+        _TO_OWN_FOLDER,
         "",
         f"title={quote(title)}",
         f"log={quote(log)}",

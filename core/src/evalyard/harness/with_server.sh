@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command while the model server of this folder serves: sh with_server.sh COMMAND [ARG ...]
 # The command sees EVALYARD_BASE_URL. The server ends with it.
-cd "$(dirname "$0")" || exit 1
+CDPATH= cd -- "$(dirname -- "$0")" || exit 1
 PORT=${EVALYARD_PORT:-@PORT@}
 latest=0
 for started in attempts/*/started.json; do

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def start_keeper(store: Store, invocation: str) -> None:
     """Start a keeper, detached from this process and its terminal, and return once it keeps.
 
-    Nothing happens when the invocation has one already.
+    When the invocation has one already, the new one finds that out and ends.
 
     Raises:
         EvalyardError: it ended at once; the message says where its log is.

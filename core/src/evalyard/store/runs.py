@@ -35,6 +35,8 @@ from evalyard.store.journal import Damage, Entry, converter
 T = TypeVar("T")
 
 LOCK_PATIENCE_S = 60.0
+KEEPER_PATIENCE_S = 0.5
+"""How long a keeper tries for its lock: whoever looks for a keeper holds it for a moment, which must not stop one."""
 _UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -79,8 +81,8 @@ class Store:
             ) from error
         try:
             (draft / "plans").mkdir()
-            (draft / "config.yaml").write_text(config, encoding="utf-8")
-            (draft / "invocation.json").write_text(_dump(invocation), encoding="utf-8")
+            (draft / "config.yaml").write_text(config, encoding="utf-8", errors="surrogateescape")
+            (draft / "invocation.json").write_text(_dump(invocation), encoding="utf-8", errors="backslashreplace")
             for plan in plans:
                 self._write_plan(draft, plan)
             journal.append(draft / "journal.jsonl", entries)
@@ -131,7 +133,7 @@ class Store:
             StoreError: when it is gone.
         """
         try:
-            return (self.folder(invocation) / "config.yaml").read_text(encoding="utf-8")
+            return (self.folder(invocation) / "config.yaml").read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             raise StoreError(f"the configuration of {invocation} cannot be read: {error.strerror}") from error
 
@@ -173,6 +175,10 @@ class Store:
     def keeping(self, invocation: str) -> Iterator[bool]:
         """Be the keeper of an invocation; yields False when somebody else is."""
         lock = self._try_lock(invocation, "keeper.lock")
+        give_up = time.monotonic() + KEEPER_PATIENCE_S
+        while lock is None and time.monotonic() < give_up:
+            time.sleep(0.005)
+            lock = self._try_lock(invocation, "keeper.lock")
         try:
             yield lock is not None
         finally:
@@ -181,17 +187,21 @@ class Store:
 
     def has_keeper(self, invocation: str) -> bool:
         """Whether a live process keeps this invocation."""
-        with self.keeping(invocation) as free:
-            return not free
+        # Shared, so that those who look do not take each other for a keeper.
+        lock = self._try_lock(invocation, "keeper.lock", fcntl.LOCK_SH)
+        if lock is None:
+            return True
+        os.close(lock)
+        return False
 
-    def _try_lock(self, invocation: str, name: str) -> int | None:
+    def _try_lock(self, invocation: str, name: str, kind: int = fcntl.LOCK_EX) -> int | None:
         path = self.folder(invocation) / name
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"cannot open {path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError as error:
             # A file system without locks: every action is idempotent at the backend, so go on without.
             if error.errno in _UNLOCKABLE:
@@ -204,11 +214,12 @@ class Store:
         number = plan.job.rpartition(".")[2]
         path = folder / "plans" / f"{number}.{plan.attempt}.json"
         draft = path.with_suffix(f".{os.getpid()}.new")
-        draft.write_text(_dump(plan), encoding="utf-8")
+        draft.write_text(_dump(plan), encoding="utf-8", errors="backslashreplace")
         draft.replace(path)
 
 
 def _dump(record: Any) -> str:
+    # Written with `backslashreplace`: a lone surrogate (of a path that is not UTF-8) becomes its JSON escape.
     return json.dumps(converter.unstructure(record), ensure_ascii=False, indent=1) + "\n"
 
 

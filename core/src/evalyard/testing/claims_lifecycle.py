@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
-from evalyard.ids import new_mark
-from evalyard.records import Handle, LaunchError, NeedKind
+from attrs import evolve
+
+from evalyard.ids import backend_name, new_mark
+from evalyard.orchestrator.plan import merged_needs
+from evalyard.records import Handle, LaunchError
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, Trial, stranger, task, wait_until
@@ -128,16 +131,9 @@ class LifecycleClaims(Claims):
 
 def _named(trial: Trial, key: str) -> Handle:
     """Provision a need again under the name and mark that it has on record."""
-    from attrs import evolve
-
-    from evalyard.ids import backend_name
-    from evalyard.orchestrator.plan import merged_needs
-
     need = next(need for need in merged_needs(trial.plans) if need.key == key)
     known = trial.run.history().need(key)
     assert known is not None
     name = backend_name(trial.run.id, key, known.latest.number)
     named = evolve(need, name=name, mark=known.latest.mark, attempt=known.latest.number)
-    handle = trial.session.provision(trial.run.context(), named)
-    assert handle.kind in set(NeedKind)
-    return handle
+    return trial.session.provision(trial.run.context(), named)

@@ -63,8 +63,8 @@ class OutputClaims(Claims):
         token = f"canary-{secrets.token_hex(8)}"
         rig.environ["CLAIM_CANARY"] = f"{token}{_AWKWARD}"
         env = {"CANARY": EnvValue(source=ValueSource.HOST, text="CLAIM_CANARY", where="claims.yaml:1")}
-        record = 'printf %s "$CANARY" > "$EVALYARD_OUTPUT_DIR/.seen" && mv "$EVALYARD_OUTPUT_DIR/.seen" '
-        command = f'{record} "$EVALYARD_OUTPUT_DIR/seen"; sleep 1; {LEAVE_RESULTS}'
+        keep = 'printf %s "$CANARY" > "$EVALYARD_OUTPUT_DIR/.seen" && mv "$EVALYARD_OUTPUT_DIR/.seen" '
+        command = f'{keep} "$EVALYARD_OUTPUT_DIR/seen"; sleep 1; {LEAVE_RESULTS}'
         trial = rig.trial(task(command, env=env))
         (handle,) = trial.begin()
         wait_until(lambda: bool(self.lines_of(trial.artifact("seen"))), "the harness runs")
@@ -75,8 +75,8 @@ class OutputClaims(Claims):
         assert self.file_mode(f"{trial.plans[0].directory}/{SECRETS_FILE}") == 0o600
         assert token not in texts([trial.plans, handle, trial.run.history()])
         assert token not in "\n".join(_log(trial, handle))
-        for file in (path for path in rig.store.home.rglob("*") if path.is_file()):
-            assert token not in file.read_text(encoding="utf-8", errors="replace"), file
+        for record in (path for path in rig.store.home.rglob("*") if path.is_file()):
+            assert token not in record.read_text(encoding="utf-8", errors="replace"), record
         for file in (file for need in trial.plans[0].needs for file in need.files if not file.secrets):
             assert token not in self.read_file(f"{trial.run.invocation.run_dir}/{file.path}").decode(), file.path
 

@@ -43,7 +43,8 @@ def effects() -> Iterator[list[str]]:
         sys.addaudithook(_notice)
         _installed.append(True)
     thread = threading.get_ident()
-    _seen[thread] = found = []
+    found: list[str] = []
+    _seen[thread] = found
     try:
         yield found
     finally:

@@ -1,4 +1,4 @@
-"""What claims are tried with: one executor, a folder and a store of their own, and runs made through core's own code."""
+"""What claims are tried with: an executor, a folder and a store of their own, and runs made by core's own code."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from evalyard.errors import EvalyardError
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.decide import Provision
+from evalyard.orchestrator.plan import Attempt as Planned
 from evalyard.orchestrator.plan import first_attempts, headers, plan_attempts
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.stop import stop
@@ -78,11 +79,7 @@ class Trial:
 
     def plan_again(self) -> tuple[Plan, ...]:
         """Ask the executor for the same plans once more."""
-        attempts = [entry for entry in first_attempts(self.spec)]
-        same = [
-            type(attempt)(number=attempt.number, mark=plan.mark)
-            for attempt, plan in zip(attempts, self.plans, strict=True)
-        ]
+        same = [Planned(number=number, mark=plan.mark) for number, plan in enumerate(self.plans, start=1)]
         return plan_attempts(self.spec, self.session, self.settings, self.run.invocation, same)
 
     def provision(self) -> None:
@@ -133,9 +130,10 @@ class Trial:
         """End whatever this run started, recorded or not."""
         # A broken executor may refuse this as well; its claims have failed by then.
         with contextlib.suppress(EvalyardError):
-            self.session.teardown(self.run.context(), list(self.session.find(self.run.context(), self.marks).values()))
-        with contextlib.suppress(EvalyardError):
             stop(self.run, Selection(invocation=self.run.id))
+        with contextlib.suppress(EvalyardError):
+            unrecorded = self.session.find(self.run.context(), self.marks)
+            self.session.teardown(self.run.context(), list(unrecorded.values()))
 
 
 @define(kw_only=True)

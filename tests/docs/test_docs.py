@@ -1,0 +1,78 @@
+"""README.md and docs/: every command and every configuration on them is executed, and does what the page shows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evalyard.serving.demo.server import Behaviour, DemoServer
+from tests.docs.blocks import EXECUTED, REPOSITORY, Page, pages
+from tests.docs.play import Player
+
+PAGES = pages()
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+NOT_RUN = {
+    ("README.md", "installs from a package registry"),
+    ("docs/executors/local.md", "the job would sleep for ten minutes"),
+}
+"""Every exception there is: page and reason."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """`host:port` of an endpoint that serves one model."""
+    server = DemoServer("127.0.0.1", 0, Behaviour(models=("my-model",)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.url.removeprefix("http://")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@by_page
+def test_every_command_and_configuration_of_a_page_does_what_the_page_shows(
+    page: Page, endpoint: str, tmp_path: Path
+) -> None:
+    Player(tmp_path, endpoint).play(page)
+
+
+def test_what_is_not_run_is_known_by_page_and_reason() -> None:
+    skipped = {(page.name, block.argument) for page in PAGES for block in page.blocks if block.directive == "not run"}
+    assert skipped == NOT_RUN
+
+
+@by_page
+def test_blocks_are_of_a_language_that_is_tested_or_hold_no_command(page: Page) -> None:
+    for block in page.blocks:
+        assert block.language in EXECUTED | {"text"}, block.place
+        assert block.language != "text" or "evalyard " not in block.text, block.place
+
+
+@by_page
+def test_links_lead_to_files_and_headings_that_are_there(page: Page) -> None:
+    anchors = {other.path: other.anchors for other in PAGES}
+    for link in page.links:
+        file, _, anchor = link.partition("#")
+        assert ":" not in file, f"{page.name}: {link} leaves the repository"
+        target = (page.path.parent / file).resolve() if file else page.path
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors[target], f"{page.name}: {link}"
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = PAGES[0]
+    linked = {(readme.path.parent / link.partition("#")[0]).resolve() for link in readme.links}
+    assert {page.path for page in PAGES[1:]} <= linked
+
+
+def test_every_make_target_of_the_readme_is_one() -> None:
+    named = {text for block in PAGES[0].blocks for text in block.text.splitlines() if text.startswith("$ make ")}
+    assert named == {"$ make quickstart", "$ make test"}
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for line in named:
+        assert f"\n{line.removeprefix('$ make ')}:" in makefile

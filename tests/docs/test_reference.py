@@ -1,0 +1,308 @@
+"""Tables of the documentation say what the code does: no key, option, state, hook or field too many or too few."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from ruamel.yaml import YAML
+
+from evalyard import errors
+from evalyard.cli.app import EXIT_BUG, call
+from evalyard.config import load_text
+from evalyard.config.fields import Fields
+from evalyard.config.node import Node, Problems
+from evalyard.harness import adapters
+from evalyard.orchestrator.begin import prepare
+from evalyard.plugins import discovery, hookspecs
+from evalyard.plugins.session import Session
+from evalyard.records import Connection
+from evalyard.secrets import SHORTEST_REDACTED
+from evalyard.specs import RunSpec
+from evalyard.states import JobState
+from evalyard_local import checks
+from evalyard_local.settings import Settings
+from tests.docs.blocks import REPOSITORY, Page, read_page, table
+
+CONFIGURATION = read_page(REPOSITORY / "docs" / "configuration.md")
+COMMANDS = read_page(REPOSITORY / "docs" / "command-line.md")
+SECRETS = read_page(REPOSITORY / "docs" / "environment-and-secrets.md")
+LOCAL = read_page(REPOSITORY / "docs" / "executors" / "local.md")
+OVERVIEW = read_page(REPOSITORY / "docs" / "executors" / "overview.md")
+WRITING = read_page(REPOSITORY / "docs" / "executors" / "writing-one.md")
+README = read_page(REPOSITORY / "README.md")
+
+KEY_TABLES = ("Top level", "Execution", "Target", "Deployment", "Evaluation", "Tasks")
+ASKED = """
+execution: {type: local, use_docker: false, output_dir: /out}
+target: {api_endpoint: {url: "http://localhost:8000/v1/chat/completions", model_id: my-model}}
+evaluation: {tasks: [{name: smoke}]}
+"""
+SERVED = """
+execution: {type: local, use_docker: false, output_dir: /out}
+deployment: {type: generic, command: serve, served_model_name: my-model}
+evaluation: {tasks: [{name: smoke}]}
+"""
+EVERYTHING = """
+execution: {type: local, use_docker: false, output_dir: /out}
+target: {api_endpoint: {}}
+deployment: {type: generic, command: serve, served_model_name: my-model, endpoints: {}}
+evaluation:
+  nemo_evaluator_config: {config: {params: {}}}
+  tasks: [{name: smoke, harness: {command: score}, nemo_evaluator_config: {config: {params: {}}}}]
+"""
+NOT_DOCUMENTED = {
+    "user_config_path",  # older configurations hold it; read and dropped
+    "export",  # named below the table, as it has no effect
+}
+
+
+def bare(cell: str) -> str:
+    return cell.strip("`")
+
+
+def rows(page: Page, *headings: str) -> list[list[str]]:
+    return [[bare(cell) for cell in row] for heading in headings for row in table(page, heading)]
+
+
+def in_backticks(text: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", text))
+
+
+def section(page: Page, heading: str) -> str:
+    return re.split(r"\n## ", f"\n{page.prose}")[[*headings(page)].index(heading) + 1]
+
+
+def headings(page: Page) -> Iterable[str]:
+    return re.findall(r"^## (.+)$", page.prose, flags=re.MULTILINE)
+
+
+def load(text: str, *overrides: str) -> RunSpec:
+    return load_text(text, "f", overrides, environ={})
+
+
+# --- configuration -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("key", "example"), [(row[0], row[1]) for row in rows(CONFIGURATION, *KEY_TABLES)])
+def test_every_documented_key_is_accepted_with_its_example(key: str, example: str) -> None:
+    if key == "defaults":
+        load(f"{key}: {example}\n{ASKED}")
+        return
+    served = key.startswith("deployment.")
+    extra = [] if not key.startswith("evaluation.tasks[].harness.results") else ["evaluation.tasks[0].harness.command=x"]
+    spec = load(SERVED if served else ASKED, *extra, f"{key.replace('[]', '[0]')}={example}")
+    assert spec.tasks
+    if "image" not in key:
+        prepare(spec)
+
+
+def test_every_key_of_the_schema_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: set[str] = set()
+    original = Fields.__init__
+
+    def noting(self: Fields, node: Node | None, path: str, problems: Problems, **given: Sequence[str]) -> None:
+        if path != "execution":  # what the executor's own page lists
+            known.update(f"{path}.{key}".strip(".") for key in given["known"])
+        original(self, node, path, problems, **given)
+
+    monkeypatch.setattr(Fields, "__init__", noting)
+    load(EVERYTHING)
+    schema = {re.sub(r"\[\d+\]", "[]", key) for key in known}
+    documented = {row[0] for row in rows(CONFIGURATION, *KEY_TABLES)}
+    sections = {key for key in schema if any(other.startswith((f"{key}.", f"{key}[")) for other in documented)}
+    assert schema - sections - NOT_DOCUMENTED - documented == set()
+
+
+@pytest.mark.parametrize("form", [row[0] for row in rows(CONFIGURATION, "Overrides")])
+def test_every_documented_form_of_an_override_is_understood(form: str) -> None:
+    for text in (form, *re.findall(r"`([^`]+=[^`]+)`", form)):
+        given = "~target" if text == "deployment=demo" else "config.params.parallelism=2"
+        load(ASKED, given, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), [(row[0], row[1]) for row in rows(CONFIGURATION, "Parameters of smoke")]
+)
+def test_every_documented_parameter_of_smoke_is_accepted(name: str, example: str) -> None:
+    assert len(prepare(load(ASKED, f"config.params.{name}={example}")).plans) == 1
+
+
+def test_every_parameter_of_smoke_is_documented() -> None:
+    assert {row[0] for row in rows(CONFIGURATION, "Parameters of smoke")} == {*adapters._SMOKE_OPTIONS, "stream"}
+
+
+def test_the_variables_that_a_harness_sees_are_those_of_the_job_script() -> None:
+    plan = prepare(load(ASKED)).plans[0]
+    script = next(file.text for need in plan.needs for file in need.files if file.path.endswith("/run.sh"))
+    prepared = set(re.findall(r"export (EVALYARD_\w+)", script)) - {"EVALYARD_EXIT_CODE"}
+    assert {row[0] for row in rows(CONFIGURATION, "A harness of your own")} == prepared
+
+
+# --- the local executor --------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_the_local_executor_are_documented_with_their_defaults() -> None:
+    documented = {row[0]: row[1:3] for row in rows(LOCAL, "Configuration")}
+    assert list(documented) == sorted(documented, key=list(documented).index)
+    fields: dict[str, Any] = {field.name: field for field in attrs.fields(Settings)}
+    assert documented.keys() == fields.keys()
+    for name, (required, default) in documented.items():
+        field = fields[name]
+        assert required == ("yes" if field.default is attrs.NOTHING else "no"), name
+        if default == "number of CPUs":
+            assert field.default.factory.__name__ == "_cpus"
+        elif field.default is not attrs.NOTHING:
+            made = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
+            expected = {} if attrs.has(type(made)) and made == type(made)() else made
+            assert YAML(typ="safe").load(default) == expected, name
+
+
+def test_every_message_of_the_troubleshooting_table_is_one_of_ours() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("core/src", "plugins/local/src")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in (".py", ".sh")
+    ]
+    for message, *_ in rows(LOCAL, "Troubleshooting"):
+        assert any(message in source for source in sources), message
+
+
+def test_thresholds_in_the_text_are_those_of_the_code() -> None:
+    warning, error = checks.FREE_WARNING_BYTES / 2**30, checks.FREE_ERROR_BYTES / 2**30
+    assert f"less than {warning:.0f} GiB is a warning, less than {error:.1f} GiB an error" in LOCAL.prose
+    assert f"shorter than {SHORTEST_REDACTED} characters" in SECRETS.prose
+
+
+# --- executors -----------------------------------------------------------------------------------------------------
+
+
+def test_states_are_documented_with_whether_they_are_final() -> None:
+    documented = {row[0]: row[2] for row in rows(OVERVIEW, "States")}
+    assert documented == {state.value: "yes" if state.final else "no" for state in JobState}
+
+
+def hooks() -> dict[str, list[str]]:
+    found = {name: getattr(hookspecs, name) for name in dir(hookspecs)}
+    return {name: list(signature(hook).parameters) for name, hook in found.items() if hasattr(hook, "evalyard_spec")}
+
+
+def test_hooks_are_documented_with_their_arguments_and_whether_they_are_required() -> None:
+    documented = {row[0]: row[1] for row in rows(WRITING, "The hooks")}
+    assert documented == {
+        f"{name}({', '.join(arguments)})": "yes" if name in hookspecs.REQUIRED else "no"
+        for name, arguments in hooks().items()
+    }
+
+
+def test_capabilities_are_the_hooks_that_are_not_required() -> None:
+    assert {row[0] for row in rows(OVERVIEW, "Capabilities")} == hooks().keys() - hookspecs.REQUIRED
+
+
+def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
+    source = next(block.text for block in WRITING.blocks if block.file == "plugin.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "plugin.py", "exec"), namespace)
+    executor = namespace["Mine"]
+    section = load(ASKED, "execution={type: mine, output_dir: /out, host: cluster}", "~execution.use_docker").execution
+    from evalyard.config import structure
+
+    settings = structure(section, executor.Settings)
+    job = _some_job()
+    plan = Session(executor, settings.connection()).plan(settings, job)
+    assert plan.argv[0] == "submit"
+    assert settings.connection() == Connection(executor="mine", address={"host": "cluster"})
+
+
+def _some_job() -> Any:
+    from evalyard.records import Harness, Job
+
+    spec = load(ASKED)
+    return Job(
+        invocation="0123abcd",
+        number=1,
+        attempt=1,
+        mark="0" * 32,
+        task=spec.tasks[0],
+        harness=Harness(name="command", script="true"),
+        endpoint=spec.endpoint,
+        run_dir="/out/run",
+        folder="smoke",
+    )
+
+
+@pytest.mark.parametrize(("page", "heading"), [(README, "Executors"), (OVERVIEW, "Executors")])
+def test_executors_are_called_planned_until_they_are_in_this_repository(page: Page, heading: str) -> None:
+    documented = {row[0]: row[-1] for row in rows(page, heading)}
+    assert documented.keys() == discovery.KNOWN_PACKAGES.keys()
+    for name, state in documented.items():
+        assert state.startswith("planned") is not (REPOSITORY / "plugins" / name).is_dir(), name
+
+
+# --- command line --------------------------------------------------------------------------------------------------
+
+COMMAND_NAMES = [heading.removeprefix("evalyard ") for heading in headings(COMMANDS) if heading.startswith("evalyard ")]
+
+
+def said(*arguments: str) -> str:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(io.StringIO()):
+        call(arguments)
+    return text.getvalue()
+
+
+def test_every_command_is_documented() -> None:
+    listed = set(re.findall(r"^│ (\w+) {2,}", said("--help"), flags=re.MULTILINE))
+    assert listed == set(COMMAND_NAMES)
+
+
+@pytest.mark.parametrize("command", COMMAND_NAMES)
+def test_the_options_of_a_command_are_documented(command: str) -> None:
+    called = [f"ls {kind}" for kind in ("tasks", "runs", "executors")] if command == "ls" else [command]
+    helps = "\n".join(said(*name.split(), "--help") for name in called)
+    options = set(re.findall(r"^│ \*? *(--[a-z-]+)", helps, flags=re.MULTILINE))
+    text = section(COMMANDS, f"evalyard {command}")
+    documented = {match.split()[0] for match in re.findall(r"^\| `(--[^`]+)`", text, flags=re.MULTILINE)}
+    assert documented == options
+
+
+def test_exit_codes_are_documented() -> None:
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")} | {EXIT_BUG}
+    assert {int(row[0]) for row in rows(COMMANDS, "Exit codes")} == codes
+
+
+def fields_of(command: str, what: str = "") -> set[str]:
+    text = section(COMMANDS, command)
+    match = re.search(rf"JSON fields{what}: (.+?)(?:\. |\.\n|\.$)", text, flags=re.DOTALL)
+    assert match is not None
+    return in_backticks(match[1])
+
+
+def test_json_fields_are_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = str(REPOSITORY / "examples" / "quickstart.yaml")
+
+    def keys(*arguments: str) -> set[str]:
+        data = json.loads(said(*arguments, "--json"))
+        return set((data[0] if isinstance(data, list) else data).keys())
+
+    assert keys("run", "--config", config, "--wait") == fields_of("evalyard run")
+    assert keys("run", "--config", config, "--dry-run") == {"configuration", "needs", "plans"}
+    assert keys("status") == fields_of("evalyard status")
+    assert keys("results") == fields_of("evalyard results")
+    assert keys("info") == fields_of("evalyard info")
+    job = json.loads(said("info", "--json"))["jobs"][0]
+    assert job.keys() - fields_of("evalyard status") == {"backend_id", "log", "artifacts", "script"}
+    for kind in ("tasks", "runs", "executors"):
+        assert keys("ls", kind) == fields_of("evalyard ls", f" of `ls {kind}`")
+    assert keys("validate", config) == fields_of("evalyard validate")
+    assert keys("doctor", "--config", config) == fields_of("evalyard doctor")
