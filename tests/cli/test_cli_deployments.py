@@ -57,8 +57,8 @@ def served(yard: Yard, *tasks: Any, execution: dict[str, Any] | None = None, **d
 
 def asks_the_server(yard: Yard, name: str) -> dict[str, Any]:
     ask = (
-        "python3 -c 'import os, urllib.request as r; u = os.environ[\"EVALYARD_ENDPOINT_URL\"];"
-        ' print(u, r.build_opener(r.ProxyHandler({})).open(u).read())\''
+        'python3 -c \'import os, urllib.request as r; u = os.environ["EVALYARD_ENDPOINT_URL"];'
+        " print(u, r.build_opener(r.ProxyHandler({})).open(u).read())'"
     )
     return yard.gated(name, ask, 'echo "model $EVALYARD_MODEL_ID"')
 

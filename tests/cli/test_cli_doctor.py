@@ -62,25 +62,26 @@ def test_what_an_endpoint_answers_is_told_apart(yard: Yard, status: int, code: i
     assert not (yard.folder / "runs").exists()
 
 
-def test_a_refused_connection_is_exit_code_3_and_so_is_what_speaks_no_tls(yard: Yard) -> None:
+def test_a_refused_connection_is_exit_code_3_and_a_server_without_tls_is_something_to_mend(yard: Yard) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     yard.config(
-        {"name": "smoke"}, target={"api_endpoint": {"url": f"http://127.0.0.1:{port}/v1/chat/completions", "model_id": "m"}}
+        {"name": "smoke"},
+        target={"api_endpoint": {"url": f"http://127.0.0.1:{port}/v1/chat/completions", "model_id": "m"}},
     )
     assert "refused" in findings(yard, "-c", "run.yaml", code=3)["endpoint"]["message"]
     with answering(200) as url:
         secure = url.replace("http://", "https://")
-        found = findings(yard, "-c", "run.yaml", "-o", f"target.api_endpoint.url={secure}", code=3)["endpoint"]
-    assert "TLS" in found["message"]
+        found = findings(yard, "-c", "run.yaml", "-o", f"target.api_endpoint.url={secure}", code=2)["endpoint"]
+        assert "TLS" in found["message"]
+        mended = found["remedy"].rpartition("-o ")[2]
+        assert findings(yard, "-c", "run.yaml", "-o", mended, code=0)["endpoint"]["severity"] == "ok"
 
 
 def test_an_api_key_variable_that_is_not_set_is_named_with_its_place(yard: Yard) -> None:
     with answering(200) as url:
-        yard.config(
-            {"name": "smoke"}, target={"api_endpoint": {"url": url, "model_id": "m", "api_key_name": "MY_KEY"}}
-        )
+        yard.config({"name": "smoke"}, target={"api_endpoint": {"url": url, "model_id": "m", "api_key_name": "MY_KEY"}})
         found = findings(yard, "-c", "run.yaml", code=2)
         assert found["variable MY_KEY"]["severity"] == "error"
         assert "run.yaml:" in found["variable MY_KEY"]["message"]

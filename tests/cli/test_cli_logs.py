@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cli.yard import Yard, until
+from tests.cli.yard import Yard
 
 BEAT = "n=0; until [ -e '{gate}' ]; do n=$((n+1)); echo \"line $n $(date +%s)\"; sleep 0.2; done"
 
@@ -46,8 +46,10 @@ def test_following_a_queued_job_waits_for_it_and_several_are_told_apart(yard: Ya
     queued = yard.start("evalyard", "logs", "-f", f"{invocation}.2")
     both = yard.start("evalyard", "logs", "-f", invocation)
     assert both.stdout is not None
-    seen: list[str] = []
-    until(lambda: seen.append(both.stdout.readline()) or "from one" in seen[-1], "the first job's line")  # type: ignore[union-attr,func-returns-value]
+    seen = [""]
+    while "from one" not in seen[-1]:
+        seen.append(both.stdout.readline())
+        assert seen[-1], "it ended before the first job's line"
     assert yard.states(invocation) == ["RUNNING", "PENDING"]
     yard.open_gates("one", "two")
     assert "from two" in queued.communicate()[0]

@@ -3,7 +3,7 @@
 What is written before a block as an HTML comment tells how the block is tested:
 
     <!-- over: first.yaml -->      a fragment of a configuration, merged over that file of the page
-    <!-- exits with: 2 -->         the last command of the block does, or `validate` of the configuration, and is meant to
+    <!-- exits with: 2 -->         the last command of the block, or `validate` of the configuration, and is meant to
     <!-- result file -->           YAML that a harness leaves, not a configuration
     <!-- not run: REASON -->       cannot be executed here
 """

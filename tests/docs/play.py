@@ -21,6 +21,7 @@ from attrs import define, field
 
 from evalyard.cli.app import call
 from evalyard.results.parse import parse_results
+from evalyard.store.runs import Store
 from tests.docs.blocks import REPOSITORY, Block, Command, Page, PageError
 
 ENDPOINT = "localhost:8000"
@@ -193,6 +194,14 @@ class Player:
             return False
         self.ids.update(zip(_ID.findall(written), _ID.findall(real[0][1]), strict=False))
         return True
+
+
+def end_all_runs() -> None:
+    """Kill every run of the test's own store that has not ended."""
+    for history in Store().read_all()[0]:
+        if not history.ended:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                call(["kill", history.invocation.id])
 
 
 def lay_out_checkout(folder: Path) -> None:

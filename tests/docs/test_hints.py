@@ -19,6 +19,7 @@ from evalyard.cli import hints
 from evalyard.cli.app import app
 from evalyard.errors import EXIT_USAGE
 from tests.docs.blocks import REPOSITORY
+from tests.docs.play import end_all_runs
 
 EVALYARD = str(Path(sys.executable).parent / "evalyard")
 QUICKSTART = str(REPOSITORY / "examples" / "quickstart.yaml")
@@ -35,9 +36,6 @@ evaluation:
     - {name: long, harness: {command: sleep 600, results: null}}
     - {name: short, harness: {command: "true", results: null}}
 """
-
-suggested: set[str] = set()
-"""What the scenarios below were told to type, ids as ID."""
 
 
 def commands_in(text: str) -> list[str]:
@@ -76,17 +74,14 @@ class Terminal:
             words = [QUICKSTART if word == "FILE" else word for word in command.split()]
             output = self.type(*words)
             assert self.codes[shlex.join(words)] != EXIT_USAGE, f"{command}\n{output}"
-            suggested.add(re.sub(r"\b[0-9a-f]{8}\b", "ID", command))
         return commands
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """A terminal; what still runs at the end of the test is killed through evalyard."""
-    made = Terminal(tmp_path)
-    yield made
-    for run in re.findall(r"^[0-9a-f]{8}\b", made.type("ls", "runs"), flags=re.MULTILINE):
-        made.type("kill", run)
+    """A terminal; nothing that was started in it outlives the test."""
+    yield Terminal(tmp_path)
+    end_all_runs()
 
 
 def keeper_of(run: str) -> psutil.Process:

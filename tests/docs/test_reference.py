@@ -17,14 +17,14 @@ from ruamel.yaml import YAML
 
 from evalyard import errors
 from evalyard.cli.app import EXIT_BUG, call
-from evalyard.config import load_text
+from evalyard.config import load_text, structure
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
 from evalyard.harness import adapters
 from evalyard.orchestrator.begin import prepare
 from evalyard.plugins import discovery, hookspecs
 from evalyard.plugins.session import Session
-from evalyard.records import Connection
+from evalyard.records import Connection, Harness, Job
 from evalyard.secrets import SHORTEST_REDACTED
 from evalyard.specs import RunSpec
 from evalyard.states import JobState
@@ -98,11 +98,12 @@ def test_every_documented_key_is_accepted_with_its_example(key: str, example: st
         load(f"{key}: {example}\n{ASKED}")
         return
     served = key.startswith("deployment.")
-    extra = [] if not key.startswith("evaluation.tasks[].harness.results") else ["evaluation.tasks[0].harness.command=x"]
+    extra = (
+        [] if not key.startswith("evaluation.tasks[].harness.results") else ["evaluation.tasks[0].harness.command=x"]
+    )
     spec = load(SERVED if served else ASKED, *extra, f"{key.replace('[]', '[0]')}={example}")
     assert spec.tasks
-    if "image" not in key:
-        prepare(spec)
+    prepare(spec)
 
 
 def test_every_key_of_the_schema_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +130,7 @@ def test_every_documented_form_of_an_override_is_understood(form: str) -> None:
         load(ASKED, given, text)
 
 
-@pytest.mark.parametrize(
-    ("name", "example"), [(row[0], row[1]) for row in rows(CONFIGURATION, "Parameters of smoke")]
-)
+@pytest.mark.parametrize(("name", "example"), [(row[0], row[1]) for row in rows(CONFIGURATION, "Parameters of smoke")])
 def test_every_documented_parameter_of_smoke_is_accepted(name: str, example: str) -> None:
     assert len(prepare(load(ASKED, f"config.params.{name}={example}")).plans) == 1
 
@@ -152,7 +151,6 @@ def test_the_variables_that_a_harness_sees_are_those_of_the_job_script() -> None
 
 def test_the_settings_of_the_local_executor_are_documented_with_their_defaults() -> None:
     documented = {row[0]: row[1:3] for row in rows(LOCAL, "Configuration")}
-    assert list(documented) == sorted(documented, key=list(documented).index)
     fields: dict[str, Any] = {field.name: field for field in attrs.fields(Settings)}
     assert documented.keys() == fields.keys()
     for name, (required, default) in documented.items():
@@ -214,8 +212,6 @@ def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
     exec(compile(source, "plugin.py", "exec"), namespace)
     executor = namespace["Mine"]
     section = load(ASKED, "execution={type: mine, output_dir: /out, host: cluster}", "~execution.use_docker").execution
-    from evalyard.config import structure
-
     settings = structure(section, executor.Settings)
     job = _some_job()
     plan = Session(executor, settings.connection()).plan(settings, job)
@@ -223,9 +219,7 @@ def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
     assert settings.connection() == Connection(executor="mine", address={"host": "cluster"})
 
 
-def _some_job() -> Any:
-    from evalyard.records import Harness, Job
-
+def _some_job() -> Job:
     spec = load(ASKED)
     return Job(
         invocation="0123abcd",

@@ -155,9 +155,8 @@ def test_a_script_works_from_any_folder_whatever_cdpath_says(shell: str, tmp_pat
 
 
 def test_a_run_directory_works_after_it_was_moved(tmp_path: Path) -> None:
-    folder = write(
-        tmp_path / "here", make_job(WRITE_RESULTS + '; case $EVALYARD_OUTPUT_DIR in "$PWD"/*) ;; *) exit 9; esac')
-    )
+    check = 'case $EVALYARD_OUTPUT_DIR in "$PWD"/*) ;; *) exit 9; esac'
+    folder = write(tmp_path / "here", make_job(f"{WRITE_RESULTS}; {check}"))
     launch(folder)
     shutil.move(tmp_path / "here", tmp_path / "it's moved")
     assert by_hand(tmp_path / "it's moved" / "task").returncode == 0
@@ -167,7 +166,7 @@ def test_a_run_directory_works_after_it_was_moved(tmp_path: Path) -> None:
 def test_by_hand_beside_a_running_attempt_is_refused_with_the_way_to_stop_it(tmp_path: Path) -> None:
     folder = write(tmp_path, make_job(f"until [ -e go ]; do sleep 0.1; done; {WRITE_RESULTS}"))
     running = start(folder, launched())
-    until(lambda: (folder / "logs" / "stdout.log").exists())
+    until((folder / "logs" / "stdout.log").exists)
     done = by_hand(folder)
     assert done.returncode == 75
     assert f"attempt 1 is still running (process {running.pid})" in done.stderr
@@ -181,7 +180,7 @@ def test_by_hand_beside_a_running_attempt_is_refused_with_the_way_to_stop_it(tmp
 def test_an_attempt_whose_process_is_gone_stands_in_nobodys_way(tmp_path: Path) -> None:
     folder = write(tmp_path, make_job("if [ ! -e second ]; then touch second; exec sleep 600; fi; " + WRITE_RESULTS))
     running = start(folder, launched())
-    until(lambda: (folder / "second").exists())
+    until((folder / "second").exists)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert read_exit(folder, 1) is None
@@ -224,7 +223,7 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
     command = f"{sys.executable} {tmp_path}/harness.py\necho 'went on' >next"
     folder = write(tmp_path, make_job(command, post_cmd=POST))
     running = start(folder, launched(), shell)
-    until(lambda: (folder / "ready").exists())
+    until((folder / "ready").exists)
     running.send_signal(number)
     assert running.wait() == code
     record = read_exit(folder, 1)
@@ -240,7 +239,7 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
 def test_a_signal_before_the_harness_starts_reaches_it_all_the_same(shell: str, tmp_path: Path) -> None:
     folder = write(tmp_path, make_job("sleep 600"))
     running = start(folder, launched(), shell)
-    until(lambda: (folder / "attempts" / "1" / "started.json").exists())
+    until((folder / "attempts" / "1" / "started.json").exists)
     until(lambda: (folder / "logs" / "stdout.log").exists() and log(folder))
     running.send_signal(signal.SIGTERM)
     assert running.wait() == 143

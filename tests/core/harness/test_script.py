@@ -148,7 +148,7 @@ def test_every_shell_can_parse_a_script_made_of_any_command(shell: str, text: st
         max_size=30,
     )
 )
-def test_the_program_reaches_its_shell_unchanged(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_program_reaches_its_shell_unchanged(text: str) -> None:
     body = job_script(make_job(f": start\n{text}")).partition("# What is run.\n")[2].partition("# What is run after")[0]
     done = subprocess.run(["dash", "-c", body + "program"], capture_output=True, check=True)
     assert done.stdout.decode().partition(": start\n")[2].rstrip("\n") == text.rstrip("\n")

@@ -26,6 +26,7 @@ app = App(
     help="Launch LLM evaluations: any benchmark harness, any OpenAI-compatible endpoint, any backend.",
     version=__version__,
     help_epilogue="Start here: evalyard run --config FILE --wait",
+    suppress_keyboard_interrupt=False,  # we say that we were interrupted, and exit with 130
 )
 
 _COMMANDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -11,7 +12,6 @@ from importlib.resources.abc import Traversable
 from evalyard.catalogue.tasks import listed_tasks
 from evalyard.errors import ConfigError
 from evalyard.records import Harness, PlannedFile
-from evalyard.secrets import quote
 from evalyard.specs import EndpointSpec, TaskSpec
 
 HARNESS_FOLDER = "harness"
@@ -76,7 +76,7 @@ def _smoke(task: TaskSpec, endpoint: EndpointSpec) -> Harness:
             FIND_PYTHON,
             f'PYTHONPATH=../{HARNESS_FOLDER} "$python" -m smoke --url "$EVALYARD_ENDPOINT_URL" \\',
             '  --model "$EVALYARD_MODEL_ID" --type "$EVALYARD_ENDPOINT_TYPE" --output "$EVALYARD_OUTPUT_DIR" \\',
-            "  " + " ".join(word if word.startswith("--") else quote(word) for word in arguments),
+            f"  {shlex.join(arguments)}",
         ]
     )
     travelling = package_files("evalyard.harness", "smoke", f"{HARNESS_FOLDER}/smoke")

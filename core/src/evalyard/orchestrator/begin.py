@@ -91,9 +91,9 @@ def begin(
         Entry(event=Event.PLANNED, at=0.0, job=header.number, attempt=plan.attempt, mark=plan.mark)
         for header, plan in zip(prepared.invocation.jobs, prepared.plans, strict=True)
     ]
-    store.create(prepared.invocation, prepared.spec.resolved, prepared.plans, planned)
     run = OpenRun(store=store, invocation=prepared.invocation, session=prepared.session, environ=environ)
     with undone_when_interrupted(run):
+        store.create(prepared.invocation, prepared.spec.resolved, prepared.plans, planned)
         announce(run)
         _set_going(run, stay=stay)
     return run
@@ -131,10 +131,13 @@ def undone_when_interrupted(run: OpenRun) -> Iterator[None]:
 
     Raises:
         Interrupted: saying that everything was ended, or what is left and the command that ends it.
+        KeyboardInterrupt: the run is not on record, so there is nothing to undo.
     """
     try:
         yield
     except KeyboardInterrupt:
+        if not run.store.folder(run.id).exists():
+            raise  # not even on record
         left = undo(run)
         if left:
             names = "; ".join(f"{name}: {why}" for name, why in left.items())

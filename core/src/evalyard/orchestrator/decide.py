@@ -93,9 +93,11 @@ def next_steps(situation: Situation) -> list[Step]:
 
 
 def unfinished(situation: Situation) -> bool:
-    """Whether something remains that only we will do, now or later: queued jobs, collecting, releasing."""
+    """Whether something remains that only we will do, now or later: launching, collecting, releasing."""
     history = situation.history
     if any(not job.latest.state.final and not job.launched.sent for job in history.jobs):
+        return True
+    if any(_unanswered(job.launched) for job in history.jobs):
         return True
     if situation.fetches and not all(_collected(job.launched) for job in history.jobs):
         return True
@@ -108,17 +110,25 @@ def waiting(situation: Situation) -> list[JobHistory]:
 
 
 def _settle(situation: Situation) -> Iterable[Step]:
+    for job in situation.history.jobs:
+        # Whatever the backend may have of it after all is found by its name and removed by the release that follows.
+        if _unanswered(job.launched) and job.launched.cancel_asked:
+            yield _cancelled(job)
     for job in waiting(situation):
         if job.launched.cancel_asked:
-            reason = job.launched.cancel_reason or "cancelled before it was launched"
-            state = JobState.FAILED if job.launched.cancel_reason else JobState.CANCELLED
-            yield Settle(job=job.number, state=state, reason=reason)
+            yield _cancelled(job)
             continue
         for key in _needs_of(situation, job):
             need = situation.history.need(key)
             if need and need.latest.state.final and not need.latest.released:
                 yield Settle(job=job.number, state=JobState.FAILED, reason=f"{key}: {need.latest.reason}")
                 break
+
+
+def _cancelled(job: JobHistory) -> Settle:
+    reason = job.launched.cancel_reason or "cancelled before it was launched"
+    state = JobState.FAILED if job.launched.cancel_reason else JobState.CANCELLED
+    return Settle(job=job.number, state=state, reason=reason)
 
 
 def _abort(situation: Situation) -> Iterable[Step]:
@@ -160,7 +170,7 @@ def _launch(situation: Situation) -> Iterable[Step]:
     batch += [
         job.number
         for job in situation.history.jobs
-        if job.launched.live and job.launched.handle is None and str(job.number) not in situation.resting
+        if _unanswered(job.launched) and not job.launched.cancel_asked and str(job.number) not in situation.resting
     ]
     if batch:
         yield Launch(jobs=tuple(sorted(batch)))
@@ -202,6 +212,11 @@ def _needs_of(situation: Situation, job: JobHistory) -> list[str]:
 def _there(situation: Situation, key: str) -> bool:
     need = situation.history.need(key)
     return need is not None and need.latest.handle is not None and not need.latest.state.final
+
+
+def _unanswered(attempt: Attempt) -> bool:
+    """Whether it was sent and no answer is on record: the backend may or may not have it."""
+    return attempt.live and attempt.handle is None
 
 
 def _held(attempt: Attempt) -> bool:

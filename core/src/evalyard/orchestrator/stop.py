@@ -72,18 +72,22 @@ def undo(run: OpenRun) -> dict[str, str]:
 
 
 def _handles(run: OpenRun, jobs: list[JobHistory]) -> list[Handle]:
-    """Return the handles of jobs that a backend may hold; one that never answered is looked up by name and mark."""
-    known = {job.number: job.launched.handle for job in jobs if job.launched.handle}
+    """Return the handles of jobs that a backend may hold; one that never answered is looked up and put on record."""
+    known = [job.launched.handle for job in jobs if job.launched.handle]
     unclear = {
-        run.plan(job.number, job.launched.number).name: job.launched.mark
+        run.plan(job.number, job.launched.number).name: job
         for job in jobs
-        if job.launched.sent and job.number not in known
+        if job.launched.sent and not job.launched.handle
     }
     try:
-        found = run.session.find(run.context(), unclear)
+        found = run.session.find(run.context(), {name: job.launched.mark for name, job in unclear.items()})
     except EvalyardError:
-        found = {}  # they stay SENDING: the next command looks them up again
-    return [*known.values(), *found.values()]
+        found = {}  # the release that follows looks for them again
+    run.record(
+        job_entry(Event.HELD, unclear[name].number, unclear[name].launched.number, handle=handle)
+        for name, handle in found.items()
+    )
+    return [*known, *found.values()]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from evalyard.harness.evidence import attempt_folder
 from evalyard.harness.script import SERVER_FOLDER
 from evalyard.orchestrator.run import OpenRun, known_handles
 from evalyard.records import ExitRecord, Observation
+from evalyard.secrets import redact
 from evalyard.states import JobState, may_follow
 from evalyard.store.history import Attempt, History
 from evalyard.store.journal import Entry, Event
@@ -144,4 +145,5 @@ def _last_line(log: Path) -> str:
     except OSError:
         return ""
     written = [line.strip() for line in lines if line.strip() and " evalyard: " not in line]
-    return written[-1][:300] if written else ""
+    # Redacted first: a cut could leave half of a key, which nobody would recognise.
+    return redact(written[-1])[:300] if written else ""

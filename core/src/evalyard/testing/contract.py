@@ -20,17 +20,12 @@ from pathlib import Path
 
 import pytest
 
-_GROUPS = ("ends", "lifecycle", "needs", "output", "plan")
-pytest.register_assert_rewrite(
-    "evalyard.testing.claims", *(f"evalyard.testing.claims_{group}" for group in _GROUPS), "evalyard.testing.rig"
-)
-
-from evalyard.testing.claims_ends import EndClaims  # noqa: E402 - only what is imported after that call explains itself
-from evalyard.testing.claims_lifecycle import LifecycleClaims  # noqa: E402
-from evalyard.testing.claims_needs import NeedClaims  # noqa: E402
-from evalyard.testing.claims_output import OutputClaims  # noqa: E402
-from evalyard.testing.claims_plan import PlanClaims  # noqa: E402
-from evalyard.testing.rig import Rig, rigged  # noqa: E402
+from evalyard.testing.claims_ends import EndClaims
+from evalyard.testing.claims_lifecycle import LifecycleClaims
+from evalyard.testing.claims_needs import NeedClaims
+from evalyard.testing.claims_output import OutputClaims
+from evalyard.testing.claims_plan import PlanClaims
+from evalyard.testing.rig import Rig, rigged
 
 
 class Conformance(PlanClaims, LifecycleClaims, EndClaims, OutputClaims, NeedClaims):

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from evalyard.config import structure
 from evalyard.errors import EvalyardError
-from evalyard.ids import new_mark
+from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.decide import Provision
 from evalyard.orchestrator.plan import Attempt as Planned
@@ -128,12 +128,13 @@ class Trial:
 
     def close(self) -> None:
         """End whatever this run started, recorded or not."""
+        names = dict(self.marks)
+        for need in self.run.history().needs:
+            names[backend_name(self.run.id, need.key, need.latest.number)] = need.latest.mark
         # A broken executor may refuse this as well; its claims have failed by then.
         with contextlib.suppress(EvalyardError):
-            stop(self.run, Selection(invocation=self.run.id))
-        with contextlib.suppress(EvalyardError):
-            unrecorded = self.session.find(self.run.context(), self.marks)
-            self.session.teardown(self.run.context(), list(unrecorded.values()))
+            found = self.session.find(self.run.context(), names)
+            self.session.teardown(self.run.context(), list(found.values()))
 
 
 @define(kw_only=True)

@@ -79,18 +79,16 @@ def observe(handle: Handle) -> Observation | None:
         there = Path(handle.data["directory"]).is_dir()
         return Observation(state=JobState.RUNNING) if there else None
     attempt = _attempt(handle)
+    started = read_start(attempt.directory, attempt.number)
+    if started is None or started.mark != attempt.mark:
+        return None
+    # Looked at before the exit file: one that ends in between would look killed.
+    alive = processes.leader(attempt) is not None
     ended = read_exit(attempt.directory, attempt.number)
-    if ended is None and processes.leader(attempt) is not None:
-        started = read_start(attempt.directory, attempt.number)
-        since = started.started_at if started else ""
-        return Observation(state=JobState.RUNNING, progress=_progress(attempt), started_at=since)
-    # It may have recorded its end between the first look and the second.
-    ended = ended or read_exit(attempt.directory, attempt.number)
     if ended is not None:
         return Observation(state=_state(ended), reason=ended.reason, exit=ended)
-    started = read_start(attempt.directory, attempt.number)
-    if started is None:
-        return None
+    if alive:
+        return Observation(state=JobState.RUNNING, progress=_progress(attempt), started_at=started.started_at)
     if processes.restarted_since(started.started_at):
         return Observation(state=JobState.LOST, reason=RESTARTED)
     return Observation(state=JobState.FAILED, reason=KILLED)

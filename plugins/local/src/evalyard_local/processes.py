@@ -60,6 +60,21 @@ def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str])
     except OSError as error:
         raise InvalidJob(f"cannot start {' '.join(argv)} in {attempt.directory}: {error.strerror}") from error
     _children.append(process)
+    try:
+        record = _await_start(attempt, process)
+    except KeyboardInterrupt:
+        # It has not said that it has the attempt, so whoever undoes this could not find it: it must not begin later.
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGTERM)
+        raise
+    if process.stderr is not None:
+        process.stderr.close()
+    if record.mark != attempt.mark:
+        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
+    return record
+
+
+def _await_start(attempt: Attempt, process: subprocess.Popen[bytes]) -> StartRecord:
     give_up = time.monotonic() + START_PATIENCE_S
     while (record := read_start(attempt.directory, attempt.number)) is None:
         if process.poll() is not None and read_start(attempt.directory, attempt.number) is None:
@@ -68,10 +83,6 @@ def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str])
         if time.monotonic() > give_up:
             raise Transient(f"the job script in {attempt.directory} did not begin within {START_PATIENCE_S:.0f} s")
         time.sleep(_POLL_S)
-    if process.stderr is not None:
-        process.stderr.close()
-    if record.mark != attempt.mark:
-        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
     return record
 
 

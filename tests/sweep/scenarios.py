@@ -1,0 +1,188 @@
+"""What is killed, and what must be true after it was resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from attrs import field, frozen
+
+from evalyard import JobState
+from evalyard.store.runs import Store
+from evalyard.testing.killpoints import KillPoint
+
+WATCHED = ("evalyard.orchestrator", "evalyard.store", "evalyard_local")
+PATIENCE_S = 60.0
+ENDPOINT = "target: {api_endpoint: {url: 'http://127.0.0.1:9/v1/chat/completions', model_id: m}}"
+DEPLOYMENT = """\
+deployment:
+  type: generic
+  command: exec "$EVALYARD_PYTHON" -m http.server "$PORT" --bind "$HOST"
+  served_model_name: m
+  port: 0
+  endpoints: {health: /}"""
+COMMAND = ("evalyard.cli.app:call",)
+KEEPER = ("evalyard.orchestrator.keeper:main",)
+
+
+@frozen(kw_only=True)
+class Scenario:
+    """A process to kill at every line of it."""
+
+    name: str
+    served: bool = False
+    wait: bool = False
+    sequential: bool = False
+    keeper: bool = False
+    """Whether it is the keeper that dies, rather than `run`."""
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="run-wait", wait=True),
+        Scenario(name="run-with-server", served=True),
+        Scenario(name="keeper", sequential=True, keeper=True),
+    )
+}
+
+
+@frozen(kw_only=True)
+class Yard:
+    """One scenario in a folder and a state home of its own."""
+
+    scenario: Scenario
+    folder: Path
+    environ: dict[str, str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        object.__setattr__(self, "environ", {**kept, "EVALYARD_HOME": str(self.folder / "home")})
+        harness = f"echo $EVALYARD_TASK $EVALYARD_ATTEMPT >> '{self.count_file}'; "
+        harness += 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
+        tasks = "".join(f"    - {{name: {name}, harness: {{command: {json.dumps(harness)}}}}}\n" for name in self.tasks)
+        mode = "sequential" if self.scenario.sequential else "parallel"
+        (self.folder / "config.yaml").write_text(
+            f"execution: {{type: local, use_docker: false, mode: {mode}, output_dir: {self.folder}/out}}\n"
+            f"{DEPLOYMENT if self.scenario.served else ENDPOINT}\nevaluation:\n  tasks:\n{tasks}",
+            encoding="utf-8",
+        )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the tasks."""
+        return ("one", "two")
+
+    @property
+    def count_file(self) -> Path:
+        """Where every harness that starts appends a line."""
+        return self.folder / "count"
+
+    @property
+    def store(self) -> Store:
+        """The records."""
+        return Store(self.folder / "home")
+
+    def count(self, record: Path) -> dict[str, int]:
+        """Let it happen undisturbed; return how often each line was executed."""
+        done = self._driver(["--record", str(record)])
+        if done.returncode != 0:
+            raise AssertionError(f"{self.scenario.name} without a kill: {done.returncode}\n{done.stdout}{done.stderr}")
+        counts: dict[str, int] = json.loads(record.read_text(encoding="utf-8"))
+        return counts
+
+    def kill(self, point: KillPoint) -> bool:
+        """Let it die at a point; return whether it got there (a last poll of the count may not come again)."""
+        done = self._driver(["--kill", str(point)])
+        if done.returncode not in (0, -signal.SIGKILL):
+            raise AssertionError(f"{point}: exit code {done.returncode}: {done.stderr}")
+        return done.returncode != 0
+
+    def resume(self) -> list[str]:
+        """Go on after the kill; return what is wrong afterwards."""
+        invocations = self.store.invocations()
+        problems = []
+        if not invocations:
+            problems += [f"not on record, and started: {line}" for line in self._lines()]
+            problems += [f"not on record, and running: {line}" for line in self._processes()]
+            again = self._evalyard("run", "--config", "config.yaml", "--wait")
+        else:
+            again = self._evalyard("resume", invocations[0], "--wait")
+        if again.returncode != 0 and "nothing to resume" not in again.stderr:
+            problems.append(f"going on afterwards: exit code {again.returncode}: {again.stderr}")
+        return problems + self._unsound()
+
+    def _unsound(self) -> list[str]:
+        problems = []
+        give_up = time.monotonic() + PATIENCE_S
+        while (running := self._processes()) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        problems += [f"still running: {line}" for line in running]
+        wanted = [f"{name} 1" for name in self.tasks]
+        if sorted(self._lines()) != wanted:
+            problems.append(f"started: {self._lines()}, not {wanted}")
+        histories, damage = self.store.read_all()
+        problems += [f"unreadable: {one}" for one in damage]
+        problems += [f"{len(histories)} invocations on record"] if len(histories) != 1 else []
+        for history in histories:
+            states = [(job.latest.state, job.latest.reason) for job in history.jobs]
+            if states != [(JobState.SUCCEEDED, "")] * len(self.tasks):
+                problems.append(f"states: {states}")
+            if len(history.damage) > 1:
+                problems.append(f"damaged: {history.damage}")
+            problems += [
+                f"not released: {need.key}"
+                for need in history.needs
+                if need.latest.sent and not need.latest.released and not need.latest.kind.lasting
+            ]
+        return problems
+
+    def _driver(self, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        target: list[str] = [*COMMAND, "run", "--config", "config.yaml", *(["--wait"] if self.scenario.wait else [])]
+        if self.scenario.keeper:
+            begun = self._python("--leave-out", "evalyard.orchestrator.begin:start_keeper", *target)
+            if begun.returncode != 0:
+                return begun
+            target = [*KEEPER, begun.stdout.strip()]
+        return self._python(*options, *target)
+
+    def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        watched = [word for package in WATCHED for word in ("--watch", package)]
+        return self._run([sys.executable, "-m", "evalyard.testing.killpoints", *watched, *arguments])
+
+    def _evalyard(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run([str(Path(sys.executable).with_name("evalyard")), *arguments])
+
+    def _run(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
+        )
+
+    def _lines(self) -> list[str]:
+        return self.count_file.read_text(encoding="utf-8").splitlines() if self.count_file.exists() else []
+
+    def _processes(self) -> list[str]:
+        """Return the command lines of everything that was started for this scenario and lives."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("EVALYARD_HOME") == self.environ["EVALYARD_HOME"]:
+                    found.append(f"{process.pid} {' '.join(process.cmdline())}")
+            except psutil.Error:
+                continue
+        return found
