@@ -130,6 +130,12 @@ if TYPE_CHECKING:
         EnvValue as EnvValue,
     )
     from evalyard.specs import (
+        ResultFile as ResultFile,
+    )
+    from evalyard.specs import (
+        ResultFormat as ResultFormat,
+    )
+    from evalyard.specs import (
         TaskSpec as TaskSpec,
     )
     from evalyard.specs import (
@@ -150,7 +156,7 @@ _HOMES = {
         "PlannedFile SecretRef Server Severity"
     ),
     "evalyard.secrets": "SECRETS_FILE quote",
-    "evalyard.specs": "CommandSpec EndpointSpec EnvValue TaskSpec ValueSource",
+    "evalyard.specs": "CommandSpec EndpointSpec EnvValue ResultFile ResultFormat TaskSpec ValueSource",
     "evalyard.states": "JobState",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

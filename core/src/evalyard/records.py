@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from evalyard.ids import backend_name, job_id
-from evalyard.specs import EndpointSpec, Section, TaskSpec
+from evalyard.specs import EndpointSpec, ResultFile, Section, TaskSpec
 from evalyard.states import JobState
 
 # --- what core hands to a plugin's `plan` ---------------------------------------------------------------------------
@@ -50,9 +50,15 @@ class Harness:
     """smoke, command, ..."""
     script: str
     """Shell text; the current folder is the task's, `$EVALYARD_OUTPUT_DIR` the artifacts folder."""
-    results: str | None = "results.yml"
-    """The result file below the artifacts folder; None = none is expected."""
+    results: ResultFile | None = field(factory=ResultFile)
+    """The result file; None = none is expected."""
     files: tuple[PlannedFile, ...] = ()
+    image: str | None = None
+    """The container image that has it, with its digest where the catalogue pins one."""
+    program: str = ""
+    """The program that must be on PATH where it runs without a container; empty = the script needs none."""
+    package: str = ""
+    """What pip installs to get `program`, such as `lm-eval[api]==0.4.13`; empty = nothing is known."""
 
 
 @frozen(kw_only=True)
@@ -200,7 +206,7 @@ class Plan:
     """At most this many jobs of the invocation at once, the rest queued by core's keeper; None = the backend queues."""
     grace_s: float = 10.0
     """How long a cancelled job may take to end by itself."""
-    results: str | None = "results.yml"
+    results: ResultFile | None = field(factory=ResultFile)
     """The result file below `<directory>/artifacts`; None = none is expected."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each (an ignored setting, a substituted address)."""

@@ -58,14 +58,38 @@ class EndpointSpec:
     """Free-form settings of the harness's request adapter."""
 
 
+class ResultFormat(StrEnum):
+    """How the scores of a result file are found."""
+
+    NEMO = "nemo"
+    """nemo-evaluator's schema: `results.tasks|groups.<name>.metrics.<metric>.scores.<score>`."""
+    LM_EVAL = "lm-eval"
+    """lm-evaluation-harness's schema: `results.<task>.<metric>,<filter>`."""
+    YAML = "yaml"
+    """Any YAML file; `ResultFile.scores` says where."""
+    JSON = "json"
+    """Any JSON file; `ResultFile.scores` says where."""
+
+
+@frozen(kw_only=True)
+class ResultFile:
+    """The file that a harness leaves, without which success is none."""
+
+    file: str = "results.yml"
+    """Relative to the artifacts folder."""
+    format: ResultFormat = ResultFormat.NEMO
+    scores: Mapping[str, str] = field(factory=dict)
+    """For YAML and JSON: name of a score -> dotted path of its value in the file (`summary.acc`, `rows.0.f1`)."""
+
+
 @frozen(kw_only=True)
 class CommandSpec:
     """A harness that is any command: `evaluation.tasks[].harness`."""
 
     command: str
     """Shell text; sees EVALYARD_ENDPOINT_URL, EVALYARD_MODEL_ID, EVALYARD_OUTPUT_DIR and the task's own variables."""
-    results: str | None = "results.yml"
-    """The result file that it leaves, relative to the artifacts folder; None = it leaves none."""
+    results: ResultFile | None = field(factory=ResultFile)
+    """The result file that it leaves; None = it leaves none."""
 
 
 @frozen(kw_only=True)
@@ -76,6 +100,14 @@ class TaskSpec:
     endpoint_type: str | None = None
     harness: CommandSpec | None = None
     """None = the catalogue says which harness runs this name."""
+    container: str | None = None
+    """An image to use instead of the catalogue's."""
+    dataset_dir: str | None = None
+    """A folder with the task's data, on the machine where the job runs."""
+    dataset_mount_path: str = "/datasets"
+    """Where a container sees dataset_dir."""
+    harness_config: Mapping[str, Any] = field(factory=dict)
+    """`nemo_evaluator_config` without `config.params`: free-form, merged into the harness's own run configuration."""
     params: Mapping[str, Any] = field(factory=dict)
     """`config.params` for the harness (limit_samples, parallelism, ...), evaluation-wide ones merged in."""
     env: EnvVars = field(factory=dict)
@@ -161,5 +193,7 @@ class RunSpec:
     exports: tuple[Section, ...] = ()
     """`export.<destination>`, in the order of the file."""
     extensions: tuple[Section, ...] = ()
+    deprecations: tuple[str, ...] = ()
+    """Older spellings that were read, each as `old -> new`."""
     resolved: str = ""
     """The resolved configuration as YAML, secrets as names: running it again repeats the run."""

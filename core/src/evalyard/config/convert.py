@@ -12,7 +12,18 @@ from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Plain, Problems, join_path, kind, plain, show, walk
 from evalyard.config.overrides import task_name
 from evalyard.errors import UsageError
-from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvVars, RunSpec, Section, ServerPaths, TaskSpec
+from evalyard.specs import (
+    CommandSpec,
+    DeploymentSpec,
+    EndpointSpec,
+    EnvVars,
+    ResultFile,
+    ResultFormat,
+    RunSpec,
+    Section,
+    ServerPaths,
+    TaskSpec,
+)
 
 _TOP = ("env_vars", "target", "execution", "deployment", "evaluation", "export", "extensions", "user_config_path")
 _DEPLOYMENT = ("type", "command", "image", "port", "served_model_name", "endpoints", "env_vars")
@@ -166,11 +177,7 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
     harness = None
     if fields.node("harness") is not None:
         command = fields.section("harness", known=("command", "results"))
-        leaves_none = (results := command.node("results")) is not None and results.value is None
-        harness = CommandSpec(
-            command=command.required_text("command"),
-            results=None if leaves_none else command.text("results") or "results.yml",
-        )
+        harness = CommandSpec(command=command.required_text("command"), results=_result_file(command))
     own_env = read_env_vars(fields.node("env_vars"), f"{path}.env_vars", problems)
     return TaskSpec(
         name=fields.required_text("name"),
@@ -182,6 +189,27 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
         post_cmd=fields.text("post_cmd") or shared.post_cmd,
         where=f"{node.place}: {path}",
     )
+
+
+def _result_file(command: Fields) -> ResultFile | None:
+    """Return `harness.results`: a file name, a mapping, or null for none."""
+    node = command.node("results")
+    if node is None:
+        return ResultFile()
+    if not isinstance(node.value, dict):
+        return None if node.value is None else ResultFile(file=command.text("results") or "results.yml")
+    fields = command.section("results", known=("file", "format", "scores"))
+    scores = {name: child.value for name, child in fields.mapping("scores").items() if isinstance(child.value, str)}
+    written = fields.text("format") or ("yaml" if scores else "nemo")
+    formats = {member.value: member for member in ResultFormat}
+    if written not in formats:
+        fields.complain("format", f"'{written}' is not one of {', '.join(formats)}")
+    found = formats.get(written, ResultFormat.NEMO)
+    if found in (ResultFormat.YAML, ResultFormat.JSON) and not scores:
+        fields.complain("scores", "missing; name the scores and their paths, as in `scores: {accuracy: summary.acc}`")
+    if len(scores) != len(fields.mapping("scores")):
+        fields.complain("scores", "each must be a dotted path in the file, as in `accuracy: summary.acc`")
+    return ResultFile(file=fields.text("file") or "results.yml", format=found, scores=scores)
 
 
 def _params(fields: Fields, problems: Problems) -> Mapping[str, Plain]:

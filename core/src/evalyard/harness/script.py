@@ -46,7 +46,7 @@ def job_script(job: Job, *, program: str | None = None, ready_timeout_s: int = D
         *_settings(
             title=f"{task.name} ({job.id})",
             log="logs/stdout.log",
-            results=job.harness.results or "",
+            results=job.harness.results.file if job.harness.results else "",
             server="" if server is None else f"../{SERVER_FOLDER}",
             health="" if server is None else server.health_path,
             ready_timeout_s=ready_timeout_s,
