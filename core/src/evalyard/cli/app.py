@@ -44,7 +44,8 @@ for _name, _help in _COMMANDS.items():
     app.command(f"evalyard.cli.{_name}:{_name}", name=_name, help=_help)
 
 _ls = App(name="ls", help="List tasks, runs or executors.")
-_ls.command("evalyard.cli.ls:tasks", name="tasks", help="Benchmarks that a configuration may name.")
+_ls.command("evalyard.cli.ls_tasks:tasks", name="tasks", help="Benchmarks that a configuration may name.")
+_ls.command("evalyard.cli.ls_tasks:task", name="task", help="One benchmark, with YAML to begin with.")
 _ls.command("evalyard.cli.ls:runs", name="runs", help="Runs, newest first.")
 _ls.command("evalyard.cli.ls:executors", name="executors", help="Installed executors.")
 app.command(_ls)

@@ -1,4 +1,4 @@
-"""`evalyard ls tasks|runs|executors`."""
+"""`evalyard ls runs|executors`."""
 
 from __future__ import annotations
 
@@ -8,31 +8,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from evalyard.catalogue.tasks import listed_tasks
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import put_json, say, show_table
 from evalyard.store.history import History
 from evalyard.store.runs import Store
-
-
-def tasks(*, json: AsJson = False) -> None:
-    """List the benchmarks that a configuration may name."""
-    listed = listed_tasks()
-    if json:
-        put_json(
-            [
-                {
-                    "task": task.name,
-                    "harness": task.harness,
-                    "endpoint_types": list(task.endpoint_types),
-                    "description": task.description,
-                }
-                for task in listed
-            ]
-        )
-        return
-    rows = [(task.name, task.harness, ", ".join(task.endpoint_types), task.description) for task in listed]
-    show_table(("task", "harness", "endpoint", "what it is"), rows, {}, to=sys.stdout)
 
 
 def runs(

@@ -7,8 +7,10 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from evalyard.catalogue.resolve import Benchmark, resolve
+from evalyard.catalogue.tasks import catalogue
 from evalyard.errors import ConfigError
-from evalyard.harness.adapters import endpoint_type, harness_for
+from evalyard.harness.adapters import harness_for
 from evalyard.harness.script import SERVER_FOLDER, run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
@@ -53,19 +55,21 @@ def plan_attempts(
     """
     server = server_for(spec.deployment) if spec.deployment else None
     shared = _run_files(spec, invocation, server)
+    known = catalogue()
     plans: list[Plan] = []
     problems: dict[str, None] = {}
     for attempt in attempts:
         header, task = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
         try:
-            endpoint = _endpoint(spec.endpoint, task, server)
+            benchmark = resolve(task, spec.endpoint, known)
+            endpoint = _endpoint(spec.endpoint, task, benchmark, server)
             job = Job(
                 invocation=invocation.id,
                 number=attempt.number,
                 attempt=attempt.attempt,
                 mark=attempt.mark,
                 task=task,
-                harness=harness_for(task, endpoint),
+                harness=harness_for(task, endpoint, benchmark),
                 endpoint=endpoint,
                 server=server,
                 run_dir=invocation.run_dir,
@@ -113,8 +117,8 @@ def check_trust(tasks: Sequence[TaskSpec], *, trusted: bool) -> None:
         )
 
 
-def _endpoint(given: EndpointSpec, task: TaskSpec, server: Server | None) -> EndpointSpec:
-    kind = endpoint_type(task, given)
+def _endpoint(given: EndpointSpec, task: TaskSpec, benchmark: Benchmark, server: Server | None) -> EndpointSpec:
+    kind = benchmark.endpoint_type
     if server is None:
         return evolve(given, type=kind, model_id=given.model_id or MODEL_ASKED_LATER)
     if kind not in server.paths:

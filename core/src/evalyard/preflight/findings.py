@@ -11,7 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from evalyard import __version__
-from evalyard.harness.adapters import endpoint_type
+from evalyard.catalogue.resolve import resolve
+from evalyard.catalogue.tasks import catalogue
 from evalyard.orchestrator.plan import secrets_of
 from evalyard.plugins.discovery import LoadFailure, check_executors
 from evalyard.preflight.diagnosis import SUBJECT
@@ -85,7 +86,7 @@ def endpoint_findings(spec: RunSpec, environ: Mapping[str, str]) -> tuple[Findin
     asked: set[tuple[str, str | None]] = set()
     for task in spec.tasks:
         key = _key(task, name, environ)
-        kind = endpoint_type(task, spec.endpoint)
+        kind = resolve(task, spec.endpoint, catalogue()).endpoint_type
         if (kind, key.value) in asked:
             continue
         asked.add((kind, key.value))

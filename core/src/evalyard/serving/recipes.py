@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from attrs import evolve
 
 from evalyard.errors import ConfigError
-from evalyard.harness.adapters import FIND_PYTHON, package_files
 from evalyard.harness.script import SERVER_FOLDER
+from evalyard.harness.travelling import FIND_PYTHON, package_files
 from evalyard.records import SecretRef, Server
 from evalyard.specs import DeploymentSpec, EnvVars, ValueSource
 
