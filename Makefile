@@ -14,11 +14,12 @@ ifeq (,$(filter help clean,$(MAKECMDGOALS)))
 $(foreach venv,$(VENVS),$(shell sh tools/venv.sh check $(venv) || rm -f $(venv)/.installed $(venv)/.installed-dev))
 endif
 
-.PHONY: help quickstart test lint bench sweep clean $(OWN_VENV:%=test-%)
+.PHONY: help quickstart test test-harnesses lint bench sweep clean $(OWN_VENV:%=test-%)
 
 help:
 	@echo "make quickstart  install evalyard into .venv, run a small evaluation and show its scores"
 	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it)"
+	@echo "make test-harnesses  real harnesses, also those of hundreds of megabytes, installed below .venvs/"
 	@echo "make lint        ruff, mypy and the import rules"
 	@echo "make bench       how long commands take (BENCH_ARGS=--check fails when a target is missed)"
 	@echo "make sweep       the full kill-point sweep, of which make test runs a sample"
@@ -33,6 +34,9 @@ test: $(OWN_VENV:%=test-%) .venv/.installed-dev
 
 $(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev
 	.venvs/$*/bin/python -m pytest tests/plugins/$* $(PYTEST_ARGS)
+
+test-harnesses: .venv/.installed-dev
+	.venv/bin/python -m pytest tests/harnesses -m 'harness or not harness' $(PYTEST_ARGS)
 
 lint: .venv/.installed-dev
 	.venv/bin/python -m ruff check .

@@ -26,7 +26,21 @@ QUICKSTART = str(REPOSITORY / "examples" / "quickstart.yaml")
 COMMAND_TIMEOUT_S = 60
 _WORD = r"(?:[0-9a-f]{8}(?:\.\d+)?|--?[a-z][a-z-]*|[a-z]+|[A-Z]+)(?![\w-])"
 _HINT = re.compile(rf"\bevalyard(?P<words>(?: {_WORD})+)")
-_COMMANDS = ("doctor", "info", "kill", "logs", "ls", "results", "resume", "run", "status", "validate", "--help")
+_COMMANDS = (
+    "doctor",
+    "info",
+    "init",
+    "migrate",
+    "kill",
+    "logs",
+    "ls",
+    "results",
+    "resume",
+    "run",
+    "status",
+    "validate",
+    "--help",
+)
 _NOTHING_AT_PORT = "-o", "deployment=none", "-o", "target.api_endpoint.url=http://127.0.0.1:9/v1/chat/completions"
 _SLOW = """
 execution: {type: local, use_docker: false, output_dir: runs, mode: sequential}

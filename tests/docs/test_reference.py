@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from evalyard import errors
 from evalyard.cli.app import EXIT_BUG, call
 from evalyard.config import load_text, structure
+from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
 from evalyard.harness import adapters
@@ -110,7 +111,7 @@ def test_every_key_of_the_schema_is_documented(monkeypatch: pytest.MonkeyPatch) 
     known: set[str] = set()
     original = Fields.__init__
 
-    def noting(self: Fields, node: Node | None, path: str, problems: Problems, **given: Sequence[str]) -> None:
+    def noting(self: Fields, node: Node | None, path: str, problems: Problems, **given: Any) -> None:
         if path != "execution":  # what the executor's own page lists
             known.update(f"{path}.{key}".strip(".") for key in given["known"])
         original(self, node, path, problems, **given)
@@ -118,6 +119,8 @@ def test_every_key_of_the_schema_is_documented(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Fields, "__init__", noting)
     load(EVERYTHING)
     schema = {re.sub(r"\[\d+\]", "[]", key) for key in known}
+    # What a task may say of its harness is what `evaluation` may say for all of them.
+    schema = {key.replace("tasks[].nemo_evaluator_config.", "nemo_evaluator_config.") for key in schema}
     documented = {row[0] for row in rows(CONFIGURATION, *KEY_TABLES)}
     sections = {key for key in schema if any(other.startswith((f"{key}.", f"{key}[")) for other in documented)}
     assert schema - sections - NOT_DOCUMENTED - documented == set()
@@ -144,6 +147,18 @@ def test_the_variables_that_a_harness_sees_are_those_of_the_job_script() -> None
     script = next(file.text for need in plan.needs for file in need.files if file.path.endswith("/run.sh"))
     prepared = set(re.findall(r"export (EVALYARD_\w+)", script)) - {"EVALYARD_EXIT_CODE"}
     assert {row[0] for row in rows(CONFIGURATION, "A harness of your own")} == prepared
+
+
+def test_deployment_types_are_documented_with_their_images_and_options() -> None:
+    documented = {bare(name): (bare(image), keys) for name, image, keys in table(CONFIGURATION, "Deployment types")}
+    assert documented.keys() == DEPLOYMENT_TYPES.keys()
+    for name, (image, options) in documented.items():
+        known = DEPLOYMENT_TYPES[name]
+        assert image == {"???": "must be set", None: ""}.get(known.start.get("image"), known.start.get("image"))
+        inherited = {*DEPLOYMENT_TYPES["vllm"].keys} if "those of `vllm`" in options else set()
+        assert in_backticks(options.replace("those of `vllm`", "")) | inherited == {*known.keys}, name
+        for option, default in re.findall(r"`(\w+)` ([\d.]+)", options):
+            assert known.start[option] == float(default), (name, option)
 
 
 # --- the local executor --------------------------------------------------------------------------------------------
@@ -261,7 +276,7 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("command", COMMAND_NAMES)
 def test_the_options_of_a_command_are_documented(command: str) -> None:
-    called = [f"ls {kind}" for kind in ("tasks", "runs", "executors")] if command == "ls" else [command]
+    called = [f"ls {kind}" for kind in ("tasks", "runs", "examples", "executors")] if command == "ls" else [command]
     helps = "\n".join(said(*name.split(), "--help") for name in called)
     options = set(re.findall(r"^│ \*? *(--[a-z-]+)", helps, flags=re.MULTILINE))
     text = section(COMMANDS, f"evalyard {command}")
@@ -296,7 +311,7 @@ def test_json_fields_are_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert keys("info") == fields_of("evalyard info")
     job = json.loads(said("info", "--json"))["jobs"][0]
     assert job.keys() - fields_of("evalyard status") == {"backend_id", "log", "artifacts", "script"}
-    for kind in ("tasks", "runs", "executors"):
+    for kind in ("tasks", "runs", "examples", "executors"):
         assert keys("ls", kind) == fields_of("evalyard ls", f" of `ls {kind}`")
     assert keys("validate", config) == fields_of("evalyard validate")
     assert keys("doctor", "--config", config) == fields_of("evalyard doctor")

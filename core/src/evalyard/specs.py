@@ -127,6 +127,8 @@ class ServerPaths:
     chat: str | None = None
     completions: str | None = None
     health: str | None = None
+    embedding: str | None = None
+    ranking: str | None = None
 
 
 @frozen(kw_only=True)
@@ -145,6 +147,20 @@ class DeploymentSpec:
     endpoints: ServerPaths = field(factory=ServerPaths)
     env: EnvVars = field(factory=dict)
     """top < deployment, merged."""
+    pre_cmd: str | None = None
+    """Shell text run before the server, in the same shell. A stranger's: refused unless the caller trusts it."""
+    checkpoint_path: str | None = None
+    """The model's folder, on the machine where the server runs; a container sees it as /checkpoint, read-only."""
+    cache_path: str | None = None
+    """A folder for downloads and compiled kernels; a container sees it as /cache."""
+    hf_model_handle: str | None = None
+    """The model's name on the Hugging Face hub, used instead of checkpoint_path."""
+    multiple_instances: bool = False
+    """Whether several servers, behind a proxy, stand for one."""
+    options: Any = None
+    """What only this type takes, as an instance of its class in `evalyard.config.deployment_types`."""
+    lepton_config: Section | None = None
+    """What the executor `lepton` is told of the server."""
 
 
 @frozen(kw_only=True)
@@ -162,6 +178,8 @@ class Section:
     data: Mapping[str, Any]
     places: Mapping[str, str] = field(factory=dict)
     """Full key path -> `file:line:column`."""
+    texts: Mapping[str, str] = field(factory=dict)
+    """Full key path -> how a number was written (`007`), where that is not how Python writes it."""
 
     def place(self, key: str) -> str:
         """Return `file:line:column` of a key below this section, or of the nearest parent that has one."""
@@ -190,8 +208,12 @@ class RunSpec:
     deployment: DeploymentSpec | None
     """None = evaluate the given endpoint."""
     execution: Section
+    auxiliary_deployments: tuple[Section, ...] = ()
+    """Further model servers (a judge, a user simulator): `auxiliary_deployments.<name>`."""
     exports: tuple[Section, ...] = ()
     """`export.<destination>`, in the order of the file."""
+    auto_export: tuple[str, ...] = ()
+    """Destinations that get the results as soon as there are any: `execution.auto_export.destinations`."""
     extensions: tuple[Section, ...] = ()
     deprecations: tuple[str, ...] = ()
     """Older spellings that were read, each as `old -> new`."""

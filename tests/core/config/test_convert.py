@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from evalyard.config import load_run, load_text
-from evalyard.errors import ConfigError, UsageError
-from evalyard.specs import CommandSpec, EnvValue, RunSpec, Section, ServerPaths
+from evalyard.config import load_text
+from evalyard.errors import ConfigError
+from evalyard.specs import CommandSpec, EnvValue, ResultFile, RunSpec, Section
 
 from .conftest import Load
 
@@ -55,7 +55,7 @@ def test_everything_lands_where_it_belongs(load: Load) -> None:
     spec = load(FULL, environ={"MODEL": "m"})
     smoke, own, again = spec.tasks
     assert (smoke.name, again.name, own.endpoint_type) == ("smoke", "smoke", "completions")
-    assert own.harness == CommandSpec(command='echo "m" ${HOME}\nexit 0\n', results="out.yml")
+    assert own.harness == CommandSpec(command='echo "m" ${HOME}\nexit 0\n', results=ResultFile(file="out.yml"))
     assert smoke.params == {"limit_samples": 10, "extra": {"a": 1, "b": 2}}
     assert own.params == {"limit_samples": 1, "extra": {"a": 1, "b": 3}}
     assert set(smoke.env) == {"TOKEN", "LEVEL", "API_KEY"}
@@ -93,54 +93,6 @@ def test_a_home_folder_is_the_callers(load: Load, base: str, monkeypatch: pytest
     assert load(base, "execution.output_dir=~/out").execution.data["output_dir"] == "/home/me/out"
 
 
-def test_a_deployment_is_typed(load: Load) -> None:
-    spec = load(
-        """
-        execution: {type: local}
-        deployment:
-          type: generic
-          command: serve --port {port}
-          image: img:1
-          port: 0
-          served_model_name: m
-          endpoints: {chat: /c, health: /h}
-          checkpoint_path: ""
-          extra_args:
-        evaluation: {tasks: [smoke]}
-        """
-    )
-    found = spec.deployment
-    assert found is not None
-    assert (found.type, found.command, found.image, found.port) == ("generic", "serve --port {port}", "img:1", 0)
-    assert found.endpoints == ServerPaths(chat="/c", health="/h")
-
-
-def test_the_older_form_of_parameters_is_read_below_the_newer_one(load: Load, base: str) -> None:
-    text = base.replace(
-        "tasks: [smoke]",
-        "overrides: {config.params.x: 1, config.params.extra.y: 2}, "
-        "tasks: [{name: a, overrides: {config.params.x: 3}, nemo_evaluator_config: {config: {params: {z: 4}}}}]",
-    )
-    assert load(text).tasks[0].params == {"x": 3, "extra": {"y": 2}, "z": 4}
-
-
-def names(spec: RunSpec) -> list[str]:
-    return [task.name for task in spec.tasks]
-
-
-def test_tasks_are_picked_by_name_and_number(tmp_path: Path, base: str) -> None:
-    path = tmp_path / "f.yaml"
-    path.write_text(base.replace("[smoke]", "[a, b, {name: a, endpoint_type: chat}, c.0]"))
-    assert names(load_run(path, only_tasks=["a"])) == ["a", "a"]
-    assert load_run(path, only_tasks=["a.1"]).tasks[0].endpoint_type == "chat"
-    assert names(load_run(path, only_tasks=["c.0", "b"])) == ["b", "c.0"]
-    picked = load_run(path, only_tasks=["a.1"])
-    assert names(load_text(picked.resolved, "r")) == ["a"]
-    with pytest.raises(UsageError) as caught:
-        load_run(path, only_tasks=["b", "x"])
-    assert str(caught.value) == "no task is called 'x'\n  the tasks are: a.0, b, a.1, c.0"
-
-
 BOTH = "execution: {type: local}\ndeployment: {type: generic}\nevaluation: {tasks: [t]}\n"
 BAD = {
     "typo at the top": ("{base}evaluatoin: {{}}\n", "f:5:1: evaluatoin: unknown key; did you mean 'evaluation'?"),
@@ -160,23 +112,11 @@ BAD = {
         "evaluation: {{tasks: [3]}}",
         "f:2:22: evaluation.tasks[0]: is 3; a task is a name or a mapping with a `name`",
     ),
-    "name that is a number": (
-        "evaluation: {{tasks: [{{name: 3}}]}}",
-        "f:2:23: evaluation.tasks[0].name: 3 is not a text; put it in quotes",
-    ),
     "no tasks": ("evaluation: {{tasks: []}}", "f:2:14: evaluation.tasks: no tasks; name at least one"),
     "tasks as a mapping": ("evaluation: {{tasks: {{a: b}}}}", "f:2:14: evaluation.tasks: must be a list of tasks"),
     "evaluation as a list": (
         "evaluation: [a]",
         "f:2:1: evaluation: is a list; must be a mapping of tasks, env_vars, nemo_evaluator_config ...",
-    ),
-    "later key of a task": (
-        "evaluation: {{tasks: [{{name: a, container: x}}]}}",
-        "f:2:32: evaluation.tasks[0].container: not supported by this version",
-    ),
-    "later key at the top": (
-        "{base}auxiliary_deployments: {{judge: {{}}}}\n",
-        "f:5:1: auxiliary_deployments: not supported by this version",
     ),
     "harness without a command": (
         "evaluation: {{tasks: [{{name: a, harness: {{results: x}}}}]}}",
@@ -212,9 +152,29 @@ BAD = {
         "evaluation: {{tasks: [a], nemo_evaluator_config: {{config: {{params: [1]}}}}}}",
         "f:2:59: evaluation.nemo_evaluator_config.config.params: is a list; must be a mapping",
     ),
+    "true for a text": (
+        "evaluation: {{tasks: [{{name: true}}]}}",
+        "f:2:23: evaluation.tasks[0].name: true is not a text; put it in quotes",
+    ),
+    "harness configuration with a typo": (
+        "evaluation: {{tasks: [a], nemo_evaluator_config: {{confg: {{}}}}}}",
+        "f:2:50: evaluation.nemo_evaluator_config.confg: unknown key; did you mean 'config'?",
+    ),
+    "older overrides without dots that mean anything": (
+        "evaluation: {{tasks: [a], overrides: {{config..x: 1}}}}",
+        "f:2:26: evaluation.overrides: must be dotted keys below config or target, as in `config.params.limit_samples`",
+    ),
     "older override of something else": (
-        "evaluation: {{tasks: [a], overrides: {{target.x: 1}}}}",
-        "f:2:38: evaluation.overrides.target.x: not supported by this version",
+        "evaluation: {{tasks: [a], overrides: {{confg.params.x: 1}}}}",
+        "f:2:38: evaluation.nemo_evaluator_config.confg: unknown key; did you mean 'config'?",
+    ),
+    "destinations that are no list": (
+        "execution: {{type: local, auto_export: {{destinations: local}}}}",
+        "f:2:40: execution.auto_export.destinations: must be a list of names, such as [local]",
+    ),
+    "auxiliary deployment as a text": (
+        "{base}auxiliary_deployments: {{judge: x}}\n",
+        "f:5:25: auxiliary_deployments.judge: is 'x'; must be a mapping",
     ),
     "export as a list": ("export: [local]", "f:2:1: export: is a list; must be a mapping"),
 }
@@ -245,22 +205,6 @@ def test_an_endpoint_beside_a_deployment_is_refused(load: Load, key: str) -> Non
     )
 
 
-@pytest.mark.parametrize(
-    ("override", "complaint"),
-    [
-        ("deployment.port=true", "true is not an integer"),
-        ("deployment.port='80'", "'80' is not an integer"),
-        ("deployment.port=70000", "must be between 0 (any free port) and 65535"),
-        ("deployment.comand=x", "unknown key; did you mean 'command'?"),
-        ("deployment.tensor_parallel_size=8", "not supported by this version"),
-    ],
-)
-def test_faults_of_a_deployment_point_at_the_override(load: Load, override: str, complaint: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load(BOTH, override)
-    assert caught.value.problems == (f"-o {override}: {override.partition('=')[0]}: {complaint}",)
-
-
 def test_all_faults_of_a_file_come_at_once_but_never_a_screenful(load: Load) -> None:
     with pytest.raises(ConfigError) as caught:
         load("a: 1\nb: ${oc.env:NOPE}\ntarget: {api_endpoint: {url: '???'}}\nevaluation: {tasks: []}\n")
@@ -283,3 +227,48 @@ def test_sections_know_the_place_of_each_key() -> None:
     assert spec.execution.place("mode") == "f:4:47"
     assert spec.execution.place("nothing.such") == "f:4:1"
     assert spec.tasks[0].env["LEVEL"] == EnvValue(source=spec.tasks[0].env["LEVEL"].source, text="007", where="f:3")
+
+
+def test_every_key_of_a_task_is_read(load: Load, base: str) -> None:
+    text = base.replace(
+        "evaluation: {tasks: [smoke]}",
+        """
+evaluation:
+  nemo_evaluator_config:
+    config: {type: chat, params: {a: 1}}
+    target: {api_endpoint: {adapter_config: {use_caching: true, use_reasoning: true}}}
+  tasks:
+    - name: bench
+      container: registry/image:1
+      dataset_dir: /data
+      dataset_mount_path: /d
+      nemo_evaluator_config:
+        config: {params: {b: 2}}
+        target: {api_endpoint: {adapter_config: {use_caching: false}}}
+""",
+    )
+    task = load(text).tasks[0]
+    assert (task.container, task.dataset_dir, task.dataset_mount_path) == ("registry/image:1", "/data", "/d")
+    assert task.params == {"a": 1, "b": 2}
+    adapter = {"use_caching": False, "use_reasoning": True}
+    assert task.harness_config == {"config": {"type": "chat"}, "target": {"api_endpoint": {"adapter_config": adapter}}}
+
+
+def test_a_number_given_for_a_text_is_the_text_that_was_written(load: Load, base: str) -> None:
+    spec = load(base, "target.api_endpoint.model_id=70", "evaluation.tasks=[{name: 007}]", "execution.output_dir=2026")
+    assert spec.endpoint.model_id == "70"
+    assert spec.execution.data["output_dir"] == str(Path.cwd() / "2026")
+    assert load(base.replace("[smoke]", "[{name: 007}]")).tasks[0].name == "007"
+
+
+def test_auto_export_is_cores_and_the_rest_of_it_the_executors(load: Load, base: str) -> None:
+    spec = load(base, "execution.auto_export={destinations: [local, mlflow], export_mounts: true}")
+    assert spec.auto_export == ("local", "mlflow")
+    assert spec.execution.data["auto_export"] == {"export_mounts": True}
+    assert "auto_export" not in load(base, "execution.auto_export.destinations=[local]").execution.data
+
+
+def test_auxiliary_deployments_keep_their_places(load: Load, base: str) -> None:
+    (judge,) = load(f"{base}auxiliary_deployments:\n  judge: {{type: vllm, port: 1}}\n").auxiliary_deployments
+    assert (judge.name, dict(judge.data)) == ("judge", {"type": "vllm", "port": 1})
+    assert judge.place("port") == "f:6:23"

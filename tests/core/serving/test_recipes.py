@@ -35,6 +35,15 @@ def test_paths_of_the_deployment_replace_the_usual_ones() -> None:
     assert server.paths == {**OPENAI_PATHS, "chat": "/chat"}
 
 
+def test_a_servers_own_pre_cmd_runs_before_it_in_the_same_shell() -> None:
+    assert server_for(generic(pre_cmd="export A=1", command="serve")).script == "export A=1\nserve"
+
+
+def test_several_servers_behind_one_address_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"deployment\.multiple_instances: type generic has one server for all"):
+        server_for(generic(multiple_instances=True))
+
+
 def test_variables_are_parted_by_where_their_values_come_from() -> None:
     env = {
         "LEVEL": EnvValue(source=ValueSource.LITERAL, text="debug"),
@@ -57,8 +66,8 @@ def test_everything_that_a_generic_server_lacks_is_said_at_once() -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="'vllmm' is not one of none, demo, generic"):
-        server_for(DeploymentSpec(type="vllmm"))
+    with pytest.raises(ConfigError, match="'vllm' is not in this version; there are: none, demo, generic"):
+        server_for(DeploymentSpec(type="vllm"))
 
 
 def test_the_demo_travels_with_the_run_and_takes_any_free_port() -> None:

@@ -38,15 +38,18 @@ _COMMANDS = {
     "info": "Show everything that is known of a run or job.",
     "results": "Show the scores of runs and jobs.",
     "validate": "Check a configuration without running anything.",
+    "init": "Start a configuration from an example.",
+    "migrate": "Rewrite a configuration's older spellings.",
     "doctor": "Check this machine, and what a configuration needs.",
 }
 for _name, _help in _COMMANDS.items():
     app.command(f"evalyard.cli.{_name}:{_name}", name=_name, help=_help)
 
-_ls = App(name="ls", help="List tasks, runs or executors.")
+_ls = App(name="ls", help="List tasks, runs, examples or executors.")
 _ls.command("evalyard.cli.ls_tasks:tasks", name="tasks", help="Benchmarks that a configuration may name.")
 _ls.command("evalyard.cli.ls_tasks:task", name="task", help="One benchmark, with YAML to begin with.")
 _ls.command("evalyard.cli.ls:runs", name="runs", help="Runs, newest first.")
+_ls.command("evalyard.cli.ls:examples", name="examples", help="Configurations that come with evalyard.")
 _ls.command("evalyard.cli.ls:executors", name="executors", help="Installed executors.")
 app.command(_ls)
 

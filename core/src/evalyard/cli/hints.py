@@ -31,6 +31,11 @@ def resume(invocation: str) -> str:
     return f"evalyard resume {invocation}"
 
 
+def migrate(config: Path) -> str:
+    """How to bring a configuration to the current spelling."""
+    return f"evalyard migrate {shlex.quote(str(config))}"
+
+
 def tail(log: Path) -> str:
     """How to follow a log without evalyard."""
     return f"tail -f {shlex.quote(str(log))}"

@@ -1,4 +1,4 @@
-"""`evalyard ls runs|executors`."""
+"""`evalyard ls runs|examples|executors`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from evalyard import config as configuration
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import put_json, say, show_table
 from evalyard.store.history import History
@@ -58,6 +59,15 @@ def executors(*, json: AsJson = False) -> None:
     show_table(("executor", "package", "version"), rows, {}, to=sys.stdout)
     if not found:
         say("no executor is installed: pip install evalyard-local")
+
+
+def examples(*, json: AsJson = False) -> None:
+    """List the configurations that come with evalyard: `run --config NAME` runs one, `init NAME` copies it."""
+    found = configuration.examples()
+    if json:
+        put_json([{"example": one.name, "description": one.description, "path": str(one.path)} for one in found])
+    else:
+        show_table(("example", "what it is"), [(one.name, one.description) for one in found], {}, to=sys.stdout)
 
 
 def _states(history: History) -> str:

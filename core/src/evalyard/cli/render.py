@@ -34,6 +34,21 @@ def say(text: str = "", *, to: IO[str] | None = None) -> None:
     print(redact(text), file=to or sys.stderr, flush=True)
 
 
+def show_notices() -> None:
+    """From now on, show what plugins say while a step takes long."""
+    import logging
+
+    from evalyard.plugins.context import NOTICES
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    notices = logging.getLogger(NOTICES)
+    notices.setLevel(logging.INFO)
+    notices.handlers = [Shown()]
+
+
 def put(text: str) -> None:
     """Print a line of what was asked for, to stdout, at once."""
     print(redact(text), flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evalyard.cli import hints
 from evalyard.cli.options import EnvFile, environment
-from evalyard.cli.render import put, say
+from evalyard.cli.render import put, say, show_notices
 from evalyard.cli.run import Wait
 from evalyard.cli.waiting import launched, see_through
 from evalyard.orchestrator.begin import resume as resume_run
@@ -21,6 +21,7 @@ def resume(id: str, /, *, wait: Wait = False, env_file: EnvFile = None) -> int: 
     store = Store()
     environ, _ = environment(env_file)
     selection = look_up(store, id)
+    show_notices()
     run = resume_run(store, selection, environ=environ, stay=wait, announce=lambda opened: put(opened.id))
     say(f"follow     {hints.logs(run.id)}")
     say(f"status     {hints.status(run.id)}")

@@ -23,7 +23,7 @@ from evalyard.cli.options import (
     load,
 )
 from evalyard.cli.planned import plans_json, show_plans
-from evalyard.cli.render import put, put_json, say, show_findings
+from evalyard.cli.render import put, put_json, say, show_findings, show_notices
 from evalyard.cli.waiting import launched, see_through
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import Prepared, begin, prepare
@@ -83,9 +83,10 @@ def run(
         env_file=env_file,
         tasks=task,
     )
-    check_trust(loaded.spec.tasks, trusted=trust_pre_cmd or os.environ.get("EVALYARD_TRUST_PRE_CMD") == "1")
+    check_trust(loaded.spec, trusted=trust_pre_cmd or os.environ.get("EVALYARD_TRUST_PRE_CMD") == "1")
     if loaded.names_from_file:
         say(f"from the env file: {', '.join(loaded.names_from_file)}")
+    _show_notes(loaded)
     if dry_run:
         return _dry_run(loaded, as_json=json)
     store = Store()
@@ -97,11 +98,20 @@ def run(
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         return _refusal(errors)
+    show_notices()
     opened = begin(
         store, prepared, environ=loaded.environ, stay=wait, announce=lambda run: _announce(run, as_json=json)
     )
     _show_where(opened, prepared)
     return see_through(opened) if wait else launched(opened)
+
+
+def _show_notes(loaded: Loaded) -> None:
+    count = len(loaded.spec.deprecations)
+    if count:
+        say(f"note       {count} older spelling{'s' if count > 1 else ''}; {hints.migrate(loaded.path)} rewrites them")
+    if loaded.spec.auto_export:
+        say(f"note       nothing goes to {', '.join(loaded.spec.auto_export)}: exporters are not in this version")
 
 
 def _refusal(errors: list[Finding]) -> int:

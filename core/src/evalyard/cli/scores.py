@@ -34,7 +34,7 @@ def scores_of(store: Store, status: RunStatus) -> tuple[dict[str, tuple[Score, .
             continue
         folder = artifacts_folder(store, invocation, invocation.job(number), job.attempt)
         try:
-            scores[job.job] = read_results(folder, plan.results)
+            scores[job.job] = read_results(folder, plan.results, task=plan.task)
         except EvalyardError as error:
             without[job.job] = error.message
     return scores, without

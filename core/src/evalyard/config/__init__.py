@@ -9,19 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalyard.config.environment import read_env_file
-    from evalyard.config.find import find_config
+    from evalyard.config.find import examples, find_config, find_example
+    from evalyard.config.load import read_text
+    from evalyard.config.migration import migrate
     from evalyard.config.run import load_run, load_text
     from evalyard.config.typed import structure
 
 _HOMES = {
+    "examples": "find",
     "find_config": "find",
+    "find_example": "find",
     "load_run": "run",
     "load_text": "run",
+    "migrate": "migration",
     "read_env_file": "environment",
+    "read_text": "load",
     "structure": "typed",
 }
 
-__all__ = ["find_config", "load_run", "load_text", "read_env_file", "structure"]
+__all__ = [
+    "examples",
+    "find_config",
+    "find_example",
+    "load_run",
+    "load_text",
+    "migrate",
+    "read_env_file",
+    "read_text",
+    "structure",
+]
 
 
 def __getattr__(name: str) -> Any:

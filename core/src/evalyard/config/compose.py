@@ -8,9 +8,11 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
+from evalyard.config.deployment import laid_on_defaults
 from evalyard.config.load import parse, read_text
 from evalyard.config.node import Node, Problems, copy, merge
 from evalyard.config.overrides import Override, apply, as_group, parse_override
+from evalyard.config.spellings import Edit, present_file, present_whole
 
 SECTIONS_WITH_TYPE = frozenset({"execution", "deployment"})
 """Groups whose options need no file: `execution: local` alone means `type: local`."""
@@ -19,6 +21,15 @@ _SUFFIXES = (".yaml", ".yml")
 _ROOT_PACKAGE = re.compile(r"^\s*#\s*@package\s+_global_\s*$", re.MULTILINE)
 _MAX_DEPTH = 10
 _SELF = "_self_"
+
+
+@frozen(kw_only=True)
+class Composed:
+    """One configuration, merged and in the current spelling, not yet interpolated."""
+
+    root: Node
+    deprecations: tuple[str, ...]
+    """Older spellings that its files hold, each as `old -> new`."""
 
 
 @frozen(kw_only=True)
@@ -84,8 +95,8 @@ def data_folders() -> list[Path]:
     return folders
 
 
-def compose(text: str, source: str, folder: Path | None, override_texts: Sequence[str]) -> Node:
-    """Return the merged configuration, not yet interpolated. Raises ConfigError with every problem found.
+def compose(text: str, source: str, folder: Path | None, override_texts: Sequence[str]) -> Composed:
+    """Return the merged configuration. Raises ConfigError with every problem found.
 
     Args:
         text: the configuration's YAML.
@@ -98,15 +109,19 @@ def compose(text: str, source: str, folder: Path | None, override_texts: Sequenc
     composer = _Composer(_Search(folder), problems)
     root = composer.primary(parse(text, source), [override for override in parsed if override is not None])
     problems.raise_if_any()
-    return root
+    words = dict.fromkeys(edit.words for edit in composer.edits if not edit.by_override)
+    return Composed(root=root, deprecations=tuple(words))
 
 
 class _Composer:
     def __init__(self, search: _Search, problems: Problems) -> None:
         self._search = search
         self._problems = problems
+        self.edits: list[Edit] = []
+        """How older spellings were read."""
 
     def primary(self, root: Node, overrides: Sequence[Override]) -> Node:
+        root = self._present(root)
         entries = self._entries(root)
         groups = SECTIONS_WITH_TYPE | {entry.group for entry in entries if entry.group}
         chosen: dict[str, tuple[str | None, str]] = {}
@@ -124,6 +139,13 @@ class _Composer:
         # Aliases and merges share nodes; overrides change them in place.
         root = copy(self._compose(root, entries, "", 0))
         apply(root, others, self._problems)
+        root, edits = present_whole(root)
+        self.edits += edits
+        return laid_on_defaults(root)
+
+    def _present(self, root: Node) -> Node:
+        root, edits = present_file(root, lambda relative: self._search.find(relative) is not None)
+        self.edits += edits
         return root
 
     def _is_group(self, override: Override) -> bool:
@@ -214,13 +236,15 @@ class _Composer:
         text = read_text(path)
         loaded = parse(text, str(path))
         in_root = not group and not folder
+        if in_root:
+            loaded = self._present(loaded)
         own_folder = "" if in_root else relative.rpartition("/")[0]
         content = self._compose(loaded, self._entries(loaded), own_folder, depth + 1)
         if not group or _ROOT_PACKAGE.search(text[:2000]):
             return content
         for key in reversed(group.split("/")):
             content = Node({key: content}, content.place)
-        return content
+        return self._present(content)
 
     def _without_file(self, entry: _Default, group: str, option: str) -> Node | None:
         kind, _, rest = option.partition("/")

@@ -37,6 +37,16 @@ def read_env_vars(node: Node | None, path: str, problems: Problems) -> dict[str,
     return found
 
 
+def current_spelling(text: str) -> str | None:
+    """Return how an older form of a variable's value is written now: `$host:NAME` and a bare `NAME` are `host:NAME`.
+
+    None = this is no older form.
+    """
+    if text.startswith("$") and text[1:].partition(":")[0] in set(ValueSource) and ":" in text:
+        return text[1:]
+    return f"{ValueSource.HOST}:{text}" if _NAME.fullmatch(text) else None
+
+
 def _read_value(node: Node, path: str, problems: Problems) -> EnvValue | None:
     where = line_of(node.place)
     value = node.value
@@ -46,15 +56,12 @@ def _read_value(node: Node, path: str, problems: Problems) -> EnvValue | None:
     if not isinstance(value, str):
         problems.add(node.place, path, f"is {kind(node)}; write host:NAME, runtime:NAME or lit:text")
         return None
-    prefix, colon, text = value.removeprefix("$").partition(":")
+    # Older forms may still come out of an expression.
+    prefix, colon, text = (current_spelling(value) or value).partition(":")
     if not colon or prefix not in set(ValueSource):
-        if not _NAME.fullmatch(value):
-            say = (
-                "is neither a name of a variable nor begins with host:, runtime: or lit: (for a text that stands here)"
-            )
-            problems.add(node.place, path, say)
-            return None
-        prefix, text = ValueSource.HOST, value
+        say = "is neither a name of a variable nor begins with host:, runtime: or lit: (for a text that stands here)"
+        problems.add(node.place, path, say)
+        return None
     if prefix != ValueSource.LITERAL and not _NAME.fullmatch(text):
         problems.add(node.place, path, f"what follows {prefix}: is not a name of a variable")
         return None

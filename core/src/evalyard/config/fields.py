@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evalyard.config.node import Node, Plain, Problems, did_you_mean, join_path, kind, plain
+
+_NOWHERE: Mapping[str, str] = {}
 
 
 class Fields:
     """The mapping at one key path. Reports its unknown keys at once, its wrong values when they are asked for."""
 
     def __init__(
-        self, node: Node | None, path: str, problems: Problems, *, known: Sequence[str], later: Sequence[str] = ()
+        self,
+        node: Node | None,
+        path: str,
+        problems: Problems,
+        *,
+        known: Sequence[str],
+        elsewhere: Mapping[str, str] = _NOWHERE,
     ) -> None:
         """Look at a mapping.
 
@@ -20,7 +28,7 @@ class Fields:
             path: its key path.
             problems: takes the complaints.
             known: the keys that may be here.
-            later: keys of the language that this version cannot honour; harmless while they are empty.
+            elsewhere: keys that are right only beside other values, and what to say; harmless while they are empty.
         """
         self.path = path
         self.broken = False
@@ -38,10 +46,10 @@ class Fields:
         for key, child in node.value.items():
             if key in known:
                 continue
-            if key not in later:
-                problems.add(child.place, join_path(path, key), f"unknown key{did_you_mean(key, [*known, *later])}")
+            if key not in elsewhere:
+                problems.add(child.place, join_path(path, key), f"unknown key{did_you_mean(key, known)}")
             elif child.value:
-                problems.add(child.place, join_path(path, key), "not supported by this version")
+                problems.add(child.place, join_path(path, key), elsewhere[key])
 
     def node(self, key: str) -> Node | None:
         """Return what stands at a key."""
@@ -53,11 +61,13 @@ class Fields:
         self._problems.add(node.place if node is not None else self._place, join_path(self.path, key), text)
 
     def text(self, key: str) -> str | None:
-        """Return a text, None where there is none."""
+        """Return a text, None where there is none. A number is the text that it was written as: `007` stays `007`."""
         node = self.node(key)
         if node is None or node.value is None or isinstance(node.value, str):
             return node.value if node is not None and isinstance(node.value, str) else None
-        quotes = "; put it in quotes" if isinstance(node.value, bool | int | float) else ""
+        if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            return node.raw if node.raw is not None else str(node.value)
+        quotes = "; put it in quotes" if isinstance(node.value, bool) else ""
         self.complain(key, f"{kind(node)} is not a text{quotes}")
         return None
 
@@ -79,6 +89,14 @@ class Fields:
         self.complain(key, f"{kind(node)} is not an integer")
         return None
 
+    def boolean(self, key: str) -> bool | None:
+        """Return true or false, None where there is neither."""
+        node = self.node(key)
+        if node is None or node.value is None or isinstance(node.value, bool):
+            return node.value if node is not None and isinstance(node.value, bool) else None
+        self.complain(key, f"{kind(node)} is not true or false")
+        return None
+
     def mapping(self, key: str) -> dict[str, Node]:
         """Return the entries of a mapping whose keys are free."""
         node = self.node(key)
@@ -93,7 +111,11 @@ class Fields:
         """Return a mapping that is free-form all the way down."""
         return {name: plain(node) for name, node in self.mapping(key).items()}
 
-    def section(self, key: str, *, known: Sequence[str], later: Sequence[str] = ()) -> Fields:
+    def data(self) -> dict[str, Plain]:
+        """Return everything that is here, without its places."""
+        return {name: plain(node) for name, node in self._entries.items()}
+
+    def section(self, key: str, *, known: Sequence[str], elsewhere: Mapping[str, str] = _NOWHERE) -> Fields:
         """Return the mapping below a key; an absent one has no keys."""
         path = join_path(self.path, key)
-        return Fields(self.node(key), path, self._problems, known=known, later=later)
+        return Fields(self.node(key), path, self._problems, known=known, elsewhere=elsewhere)

@@ -141,7 +141,7 @@ def merge(base: Node, over: Node) -> Node:
         for key, child in over.value.items():
             merged[key] = merge(merged[key], child) if key in merged else child
         return Node(merged, over.place)
-    return base if over.value == MISSING else over
+    return base if over.value == MISSING and base.value != MISSING else over
 
 
 def walk(node: Node, keys: Keys = ()) -> Iterator[tuple[Keys, Node]]:

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalyard.config.compose import compose
-from evalyard.config.convert import select_tasks, to_spec
+from evalyard.config.convert import to_spec
 from evalyard.config.emit import emit
 from evalyard.config.interpolate import check_missing, interpolate
 from evalyard.config.load import read_text
 from evalyard.config.node import Node, Problems
+from evalyard.config.selection import select_tasks
+from evalyard.config.spellings import present_whole
 from evalyard.errors import ConfigError
 from evalyard.specs import RunSpec
 
@@ -59,11 +61,12 @@ def load_text(
     """
     problems = Problems()
     try:
-        root = select_tasks(compose(text, source, folder, overrides), only_tasks)
+        composed = compose(text, source, folder, overrides)
+        root = select_tasks(composed.root, only_tasks)
         check_missing(root, problems)
         root = interpolate(root, os.environ if environ is None else environ, problems)
-        root = _finish(root)
-        return to_spec(root, source, "" if problems else emit(root), problems)
+        root = _finish(present_whole(root)[0])  # an expression may yield an older spelling
+        return to_spec(root, source, "" if problems else emit(root), composed.deprecations, problems)
     except RecursionError as error:
         raise ConfigError([f"{source}: nested too deeply"]) from error
 
@@ -75,6 +78,8 @@ def _finish(root: Node) -> Node:
     execution = entries.get("execution")
     if execution is not None and isinstance(execution.value, dict):
         output = execution.value.get("output_dir")
+        if output is not None and isinstance(output.value, int) and not isinstance(output.value, bool):
+            output = Node(output.raw or str(output.value), output.place)  # a folder called 2026
         if output is not None and isinstance(output.value, str) and Path(output.value).parts:
             path = Path(output.value)
             path = path.expanduser() if path.parts[0] == "~" else path

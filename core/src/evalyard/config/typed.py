@@ -30,21 +30,29 @@ def structure(section: Section, cls: type[T]) -> T:
     """Return an instance of an attrs class made of a section's data.
 
     Fields may be str, int, float, bool, Path, enums, Literal, Optional and other unions, tuples, lists, mappings, Any
-    and attrs classes of such fields. No value is silently converted: `"4"` is no integer and `true` no number.
+    and attrs classes of such fields. `"4"` is no integer and `true` no number; but a number given for a text is the
+    text that it was written as, for nobody quotes an account that happens to be 0123.
 
     Raises:
         ConfigError: with every problem, each like `file:line:col: execution.outptu_dir: unknown key; did you mean
             'output_dir'?`. A ValueError or TypeError of a validator becomes one too.
     """
     problems = Problems()
-    reader = _Reader(section, problems)
     try:
-        result = reader.instance(dict(section.data), cls, "")
+        result = _Reader(section, problems).instance(dict(section.data), cls, "")
     except _WrongError:
         problems.raise_if_any()
         raise
     problems.raise_if_any()
     return result
+
+
+def structured(section: Section, cls: type[T], problems: Problems) -> T | None:
+    """Return what `structure` does, or None having added to `problems`."""
+    try:
+        return _Reader(section, problems).instance(dict(section.data), cls, "")
+    except _WrongError:
+        return None
 
 
 class _Reader:
@@ -137,6 +145,8 @@ class _Reader:
             return None
         if base is float and isinstance(data, int | float) and not isinstance(data, bool):
             return float(data)
+        if base is str and isinstance(data, int | float) and not isinstance(data, bool):
+            return self._section.texts.get(join_path(self._section.path, path), str(data))
         if base is Path and isinstance(data, str):
             return Path(data)
         if type(data) is base:

@@ -173,6 +173,10 @@ run_program() {
     reason='the model server ended during the evaluation'
     code=72
   fi
+  # A harness that knows why it failed says so in this file.
+  if [ "$code" -ne 0 ] && [ -z "$reason" ] && [ -f artifacts/.reason ]; then
+    reason=$(head -n 1 artifacts/.reason | LC_ALL=C tr -cd '\040-\176' | tr -d '"\\')
+  fi
 }
 
 record_end() {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -53,6 +53,7 @@ def plan_attempts(
     Raises:
         ConfigError: tasks, parameters or the deployment are not what they may be; all that is wrong at once.
     """
+    _check_servers(spec)
     server = server_for(spec.deployment) if spec.deployment else None
     shared = _run_files(spec, invocation, server)
     known = catalogue()
@@ -69,7 +70,7 @@ def plan_attempts(
                 attempt=attempt.attempt,
                 mark=attempt.mark,
                 task=task,
-                harness=harness_for(task, endpoint, benchmark),
+                harness=harness_for(task, endpoint, benchmark, header.folder),
                 endpoint=endpoint,
                 server=server,
                 run_dir=invocation.run_dir,
@@ -103,18 +104,29 @@ def secrets_of(plans: Iterable[Plan]) -> tuple[SecretRef, ...]:
     return tuple(found.values())
 
 
-def check_trust(tasks: Sequence[TaskSpec], *, trusted: bool) -> None:
+def check_trust(spec: RunSpec, *, trusted: bool) -> None:
     """Refuse a stranger's shell text.
 
     Raises:
-        ConfigError: a task has a pre_cmd or post_cmd, and the caller does not say that it is trusted.
+        ConfigError: a task or the deployment has a pre_cmd or post_cmd, and the caller does not say that it is trusted.
     """
-    gated = [task.name for task in tasks if task.pre_cmd or task.post_cmd]
+    gated = [task.name for task in spec.tasks if task.pre_cmd or task.post_cmd]
+    if spec.deployment is not None and spec.deployment.pre_cmd:
+        gated.append("deployment")
     if gated and not trusted:
         raise ConfigError(
             [f"{', '.join(gated)}: pre_cmd and post_cmd run shell text of the configuration"],
             hint="read it, then pass --trust-pre-cmd or set EVALYARD_TRUST_PRE_CMD=1",
         )
+
+
+def _check_servers(spec: RunSpec) -> None:
+    """Refuse servers that would be asked for in vain."""
+    for section in spec.auxiliary_deployments:
+        raise section.error("", f"executor {spec.execution.name} starts no auxiliary deployments in this version")
+    given = spec.deployment.lepton_config if spec.deployment else None
+    if given is not None and spec.execution.name != given.name:
+        raise given.error("", f"only executor lepton reads it; remove it (-o ~{given.path})")
 
 
 def _endpoint(given: EndpointSpec, task: TaskSpec, benchmark: Benchmark, server: Server | None) -> EndpointSpec:

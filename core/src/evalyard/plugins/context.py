@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -10,6 +11,8 @@ from attrs import define, field
 from evalyard.records import Connection, PlannedFile
 from evalyard.secrets import SecretSource, render_env_file
 
+NOTICES = "evalyard.notices"
+"""The logger of what plugins say while a step takes long: shown by the commands that wait for it."""
 CALL_DEADLINE_S = 120.0
 """How long one hook call may take unless core says otherwise."""
 
@@ -34,6 +37,10 @@ class Context:
     def remaining_s(self) -> float:
         """Seconds left for this call, never below zero."""
         return max(0.0, self.deadline - time.monotonic())
+
+    def say(self, text: str) -> None:
+        """Tell whoever waits for this step what takes so long: a pull, an upload. Seldom, and one line at a time."""
+        logging.getLogger(NOTICES).info(text)
 
     def secret(self, variable: str) -> str:
         """Return a secret's value: the environment's, else the run's own secrets file's.

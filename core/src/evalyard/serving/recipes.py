@@ -31,9 +31,10 @@ def server_for(deployment: DeploymentSpec) -> Server:
     """
     recipe = _RECIPES.get(deployment.type)
     if recipe is None:
-        raise ConfigError(
-            [f"deployment.type: '{deployment.type}' is not one of none, {', '.join(sorted(_RECIPES))}"],
-        )
+        there = ", ".join(sorted(_RECIPES))
+        raise ConfigError([f"deployment.type: '{deployment.type}' is not in this version; there are: none, {there}"])
+    if deployment.multiple_instances:
+        raise ConfigError([f"deployment.multiple_instances: type {deployment.type} has one server for all"])
     return recipe(deployment)
 
 
@@ -56,11 +57,11 @@ def _demo(deployment: DeploymentSpec) -> Server:
 
 def _server(deployment: DeploymentSpec, *, script: str, model: str, port: int) -> Server:
     wanted = deployment.endpoints
-    given = {kind: path for kind in ("chat", "completions") if (path := getattr(wanted, kind))}
+    given = {kind: path for kind in ("chat", "completions", "embedding", "ranking") if (path := getattr(wanted, kind))}
     return Server(
         recipe=deployment.type,
         model_id=model,
-        script=script.replace("{port}", "$PORT"),
+        script="\n".join(part for part in (deployment.pre_cmd, script.replace("{port}", "$PORT")) if part),
         image=deployment.image,
         port=port,
         health_path=wanted.health or "/health",

@@ -78,6 +78,8 @@ def observe(handle: Handle) -> Observation | None:
     if handle.kind == NeedKind.FILES:
         there = Path(handle.data["directory"]).is_dir()
         return Observation(state=JobState.RUNNING) if there else None
+    if handle.kind == NeedKind.ENVIRONMENT:
+        return Observation(state=JobState.RUNNING)
     attempt = _attempt(handle)
     started = read_start(attempt.directory, attempt.number)
     if started is None or started.mark != attempt.mark:
@@ -108,7 +110,7 @@ def read_logs(handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
 
 def end(handles: Sequence[Handle], deadline: float) -> tuple[Handle, ...]:
     """End whatever of these still lives, side by side; return those that could not be ended."""
-    processes_of = [handle for handle in handles if handle.kind != NeedKind.FILES]
+    processes_of = [handle for handle in handles if handle.kind in ("job", NeedKind.SERVER)]
     left = processes.end(
         {handle.name: _attempt(handle) for handle in processes_of},
         {handle.name: float(handle.data["grace_s"]) for handle in processes_of},

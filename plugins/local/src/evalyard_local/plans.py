@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from evalyard import (
@@ -18,6 +19,7 @@ from evalyard import (
     server_script,
     with_server_script,
 )
+from evalyard_local.environments import BIN_OUTPUT, BIN_VARIABLE, environment_need, program_text
 from evalyard_local.settings import Settings
 
 FILES_NEED = "files"
@@ -27,17 +29,22 @@ HOST = "127.0.0.1"
 
 def plan_job(settings: Settings, job: Job) -> Plan:
     """Return everything that is written and started for one attempt."""
-    script = job_script(job, ready_timeout_s=settings.endpoint_readiness_timeout)
-    files = [PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755), *job.files, *job.harness.files]
     bindings: dict[str, Binding] = {}
     needs: list[Need] = []
+    program = None
+    if job.harness.program and job.harness.package:
+        # Before a server: it shall not wait while a package is installed.
+        environment = environment_need(job.harness.program, job.harness.package, os.environ)
+        needs.append(environment)
+        bindings[BIN_VARIABLE] = Binding(need=environment.key, output=BIN_OUTPUT)
+        program = program_text(job.harness.script, environment)
+    script = job_script(job, program=program, ready_timeout_s=settings.endpoint_readiness_timeout)
+    files = [PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755), *job.files, *job.harness.files]
     if job.server is not None:
         files += _server_files(job.server, job.invocation)
         needs.append(_server_need(settings, job, job.server))
-        bindings = {
-            "EVALYARD_BASE_URL": Binding(need=SERVER_NEED, output="base_url"),
-            "EVALYARD_SERVER_EXIT": Binding(need=SERVER_NEED, output="exit_file"),
-        }
+        bindings["EVALYARD_BASE_URL"] = Binding(need=SERVER_NEED, output="base_url")
+        bindings["EVALYARD_SERVER_EXIT"] = Binding(need=SERVER_NEED, output="exit_file")
     files_need = Need(key=FILES_NEED, kind=NeedKind.FILES, directory=job.run_dir, files=tuple(files))
     return Plan(
         job=job.id,

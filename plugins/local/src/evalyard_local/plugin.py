@@ -20,7 +20,7 @@ from evalyard import (
     Plan,
     hookimpl,
 )
-from evalyard_local import checks, host, rundir
+from evalyard_local import checks, environments, host, rundir
 from evalyard_local.plans import plan_job
 from evalyard_local.settings import Settings as LocalSettings
 
@@ -43,10 +43,12 @@ class Local:
 
     @hookimpl
     def provision(self, ctx: Context, need: Need) -> Handle:
-        """Write the run directory, or start the model server."""
+        """Write the run directory, install a harness, or start the model server."""
         if need.kind is NeedKind.FILES:
             rundir.write(need, ctx.content)
             return Handle(name=need.name, mark=need.mark, kind=need.kind, data={"directory": need.directory})
+        if need.kind is NeedKind.ENVIRONMENT:
+            return environments.provide(ctx, need)
         return host.start_server(need)
 
     @hookimpl

@@ -1,4 +1,4 @@
-"""Nested mappings as YAML text, without a YAML library: every reader of YAML 1.1 or 1.2 reads the same values back."""
+"""Nested data as YAML text, without a YAML library: every reader of YAML 1.1 or 1.2 reads the same values back."""
 
 from __future__ import annotations
 
@@ -12,17 +12,32 @@ _RESERVED = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "
 
 
 def to_yaml(mapping: Mapping[str, Any]) -> str:
-    """Block-style YAML. Values are mappings, text, numbers, booleans and None; anything else raises TypeError."""
+    """Block-style YAML. Values are mappings, lists, text, numbers, booleans and None; others raise TypeError."""
     return "".join(f"{line}\n" for line in _lines(mapping, "")) or "{}\n"
 
 
-def _lines(mapping: Mapping[str, Any], indent: str) -> Iterator[str]:
-    for key, value in mapping.items():
-        if isinstance(value, Mapping) and value:
-            yield f"{indent}{_text(key)}:"
-            yield from _lines(value, indent + "  ")
+def _lines(value: Any, indent: str) -> Iterator[str]:
+    """The lines of a mapping or list that is not empty."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _entry(f"{indent}{_scalar(key)}:", inner, indent + "  ")
+        return
+    for item in value:
+        if isinstance(item, (Mapping, list, tuple)) and item:
+            # The first line of the item stands beside its dash.
+            lines = _lines(item, indent + "  ")
+            yield f"{indent}- {next(lines)[len(indent) + 2 :]}"
+            yield from lines
         else:
-            yield f"{indent}{_text(key)}: {_scalar(value)}"
+            yield f"{indent}- {_scalar(item)}"
+
+
+def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
+    if isinstance(value, (Mapping, list, tuple)) and value:
+        yield head
+        yield from _lines(value, indent)
+    else:
+        yield f"{head} {_scalar(value)}"
 
 
 def _scalar(value: Any) -> str:
@@ -38,6 +53,8 @@ def _scalar(value: Any) -> str:
         return _text(value)
     if isinstance(value, Mapping):
         return "{}"
+    if isinstance(value, (list, tuple)):
+        return "[]"
     raise TypeError(f"no YAML for a {type(value).__name__}")
 
 

@@ -1,0 +1,106 @@
+"""`deployment:` to the model server to start."""
+
+from __future__ import annotations
+
+from evalyard.config.deployment_types import DEPLOYMENT_TYPES
+from evalyard.config.environment import overlay, read_env_vars
+from evalyard.config.fields import Fields
+from evalyard.config.node import Node, Problems, did_you_mean, kind, merge, with_place
+from evalyard.config.sections import to_section
+from evalyard.config.typed import structured
+from evalyard.specs import DeploymentSpec, EnvVars, Section, ServerPaths
+
+_KEYS = (
+    *("type", "command", "image", "port", "served_model_name", "endpoints", "env_vars", "pre_cmd"),
+    *("checkpoint_path", "cache_path", "hf_model_handle", "multiple_instances", "lepton_config"),
+)
+_PATHS = ("chat", "completions", "health", "embedding", "ranking")
+_MAX_PORT = 65535
+
+
+def laid_on_defaults(root: Node) -> Node:
+    """Return the configuration with its deployment laid on what its type starts from."""
+    node = root.value.get("deployment") if isinstance(root.value, dict) else None
+    if node is None or not isinstance(node.value, dict) or not isinstance(root.value, dict):
+        return root
+    written = node.value.get("type")
+    kind_of_server = DEPLOYMENT_TYPES.get(written.value) if written and isinstance(written.value, str) else None
+    if kind_of_server is None or not kind_of_server.start:
+        return root
+    laid = merge(with_place(kind_of_server.start, node.place), node)
+    return Node({**root.value, "deployment": laid}, root.place)
+
+
+def is_served(top: Fields) -> bool:
+    """Return whether the configuration asks for a deployment, even one with mistakes in it."""
+    node = top.node("deployment")
+    if node is None or node.value is None:
+        return False
+    written = node.value.get("type") if isinstance(node.value, dict) else None
+    return written is None or written.value != "none"
+
+
+def read_deployment(top: Fields, env: EnvVars, problems: Problems) -> DeploymentSpec | None:
+    """Return the model server to start, None where an endpoint is given. `env` are the variables of the top level."""
+    node = top.node("deployment")
+    name = _type_name(node)
+    options = DEPLOYMENT_TYPES[name].keys if name is not None and name in DEPLOYMENT_TYPES else ()
+    others = {key for known in DEPLOYMENT_TYPES.values() for key in known.keys} - {*options}
+    if name == "none" or name not in DEPLOYMENT_TYPES:
+        # Beside `none` stand leftovers of another choice; beside a wrong name, nobody knows what may stand.
+        options, others = (*options, *others), set()
+    fields = top.section("deployment", known=(*_KEYS, *options), elsewhere=_homes(others, name))
+    if fields.broken or not is_served(top):
+        return None
+    written = fields.required_text("type")
+    if written and written not in DEPLOYMENT_TYPES:
+        meant = did_you_mean(written, DEPLOYMENT_TYPES)
+        fields.complain("type", f"{kind(written)} is none of {', '.join(DEPLOYMENT_TYPES)}{meant}")
+    paths = fields.section("endpoints", known=_PATHS)
+    port = fields.integer("port")
+    if port is not None and not 0 <= port <= _MAX_PORT:
+        fields.complain("port", f"must be between 0 (any free port) and {_MAX_PORT}")
+    return DeploymentSpec(
+        type=written,
+        command=fields.text("command"),
+        image=fields.text("image"),
+        port=port,
+        served_model_name=fields.text("served_model_name"),
+        endpoints=ServerPaths(**{path: paths.text(path) for path in _PATHS}),
+        env=overlay(env, read_env_vars(fields.node("env_vars"), "deployment.env_vars", problems)),
+        pre_cmd=fields.text("pre_cmd") or None,
+        checkpoint_path=fields.text("checkpoint_path") or None,
+        cache_path=fields.text("cache_path") or None,
+        hf_model_handle=fields.text("hf_model_handle") or None,
+        multiple_instances=fields.boolean("multiple_instances") or False,
+        options=_options(node, written, problems),
+        lepton_config=_lepton_config(fields),
+    )
+
+
+def _type_name(node: Node | None) -> str | None:
+    written = node.value.get("type") if node is not None and isinstance(node.value, dict) else None
+    return written.value if written is not None and isinstance(written.value, str) else None
+
+
+def _homes(keys: set[str], name: str | None) -> dict[str, str]:
+    """Return what to say of keys that only other types have."""
+    homes = {key: [kind for kind, known in DEPLOYMENT_TYPES.items() if key in known.keys] for key in keys}
+    return {key: f"not for type {name}; it belongs to {', '.join(kinds)}" for key, kinds in homes.items()}
+
+
+def _options(node: Node | None, name: str, problems: Problems) -> object | None:
+    known = DEPLOYMENT_TYPES.get(name)
+    if known is None or node is None or not isinstance(node.value, dict):
+        return None
+    own = {key: child for key, child in node.value.items() if key in known.keys}
+    section = to_section(Node(own, node.place), name=name, path="deployment")
+    return structured(section, known.options, problems)
+
+
+def _lepton_config(fields: Fields) -> Section | None:
+    fields.mapping("lepton_config")
+    node = fields.node("lepton_config")
+    if node is None or not node.value:
+        return None
+    return to_section(node, name="lepton", path="deployment.lepton_config")

@@ -1,0 +1,74 @@
+"""The examples that come with evalyard: each runs to a score, or is read, checked, and says why it does not run."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalyard.config import examples
+from tests.examples.desk import ENOUGH, MODEL, Desk
+
+RUNNABLE = {
+    "local_auto_export": ["smoke"],
+    "local_basic": ["smoke"],
+    "local_host_mode": ["reachable"],
+    "local_limit_samples": ["smoke"],
+    "local_sequential": ["smoke.arithmetic", "smoke.logic", "smoke.json"],
+    "local_task_settings": ["smoke.arithmetic", "smoke.logic"],
+}
+"""Examples that this version runs here, each with its tasks."""
+
+_NO_CONTAINERS = "execution: containers are not in this version of evalyard-local: set execution.use_docker: false"
+_SLURM = ("execution.hostname=login", "execution.account=123", "execution.output_dir=/shared/out")
+_NO_SLURM = "execution.type 'slurm' is not installed\n  pip install evalyard-slurm"
+_NODES = "execution.lepton_platform.deployment.node_group=n", "execution.lepton_platform.tasks.node_group=n"
+_NO_LEPTON = "execution.type 'lepton' is not installed\n  pip install evalyard-lepton"
+_URL = "target.api_endpoint.url=http://localhost:8000/v1/chat/completions", f"target.api_endpoint.model_id={MODEL}"
+
+NOT_HERE: dict[str, tuple[tuple[str, ...], str]] = {
+    "lepton_nim": (_NODES, _NO_LEPTON),
+    "lepton_none": ((*_NODES[1:], *_URL), _NO_LEPTON),
+    "lepton_vllm": (_NODES, _NO_LEPTON),
+    "local_adapters": (_URL, _NO_CONTAINERS),
+    "local_llama_3_1_8b_instruct": (("execution.output_dir=out",), _NO_CONTAINERS),
+    "local_private_image": ((*_URL, "evaluation.tasks.ifeval.container=registry/image:1"), _NO_CONTAINERS),
+    "local_vllm": ((), _NO_CONTAINERS),
+    "slurm_llama_3_1_8b_instruct": (_SLURM, _NO_SLURM),
+    "slurm_multi_node": (
+        (*_SLURM, "deployment.checkpoint_path=/shared/m", "deployment.served_model_name=m"),
+        _NO_SLURM,
+    ),
+    "slurm_nim": ((*_SLURM, "deployment.cache_path=/shared/cache"), _NO_SLURM),
+    "slurm_no_deployment": ((*_SLURM, *_URL), _NO_SLURM),
+}
+"""Examples that this version reads and checks, what has to be filled in, and why it does not run them."""
+
+
+def test_every_example_is_run_or_says_why_not() -> None:
+    assert {one.name for one in examples()} == RUNNABLE.keys() | NOT_HERE.keys()
+    assert all(len(one.description) > 20 for one in examples())
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_an_example_runs_to_a_score(desk: Desk, name: str) -> None:
+    limit = [] if name == "local_host_mode" else ["-o", ENOUGH]
+    desk.type("run", "--config", name, *desk.endpoint(), *limit, "--wait")
+    rows = desk.rows()
+    assert {row["task"] for row in rows} >= {*RUNNABLE[name]}
+    assert len({row["job"] for row in rows}) == len(RUNNABLE[name])
+    assert all(isinstance(row["value"], float) for row in rows)
+
+
+@pytest.mark.parametrize("name", NOT_HERE)
+def test_an_example_for_another_place_is_read_and_says_what_is_missing(desk: Desk, name: str) -> None:
+    filled_in, complaint = NOT_HERE[name]
+    desk.type("validate", name, *(word for given in filled_in for word in ("-o", given)), code=2)
+    assert complaint in desk.said
+    assert len(desk.said.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("name", [*RUNNABLE, *NOT_HERE])
+def test_an_example_lists_all_that_has_to_be_filled_in(desk: Desk, name: str) -> None:
+    path = next(one.path for one in examples() if one.name == name)
+    missing = path.read_text().count(": ???")
+    desk.type("validate", name, code=2)
+    assert desk.said.count("must be set; in the file, or with -o ") == missing
