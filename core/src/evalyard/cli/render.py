@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from evalyard.cli.streams import deliver
 from evalyard.records import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.states import JobState
@@ -31,17 +32,29 @@ Row = Sequence[str]
 
 def say(text: str = "", *, to: IO[str] | None = None) -> None:
     """Print a line for a person; to stderr unless told otherwise, so that stdout stays for what scripts read."""
-    print(redact(text), file=to or sys.stderr, flush=True)
+    deliver(redact(text), to or sys.stderr)
 
 
 def put(text: str) -> None:
     """Print a line of what was asked for, to stdout, at once."""
-    print(redact(text), flush=True)
+    deliver(redact(text), sys.stdout)
 
 
 def put_json(data: Any) -> None:
     """Print data as JSON to stdout."""
-    print(redact(json.dumps(data, indent=2, ensure_ascii=False)), flush=True)
+    deliver(json.dumps(_redacted(data), indent=2, ensure_ascii=False), sys.stdout)
+
+
+def _redacted(data: Any) -> Any:
+    # Text by text: in the whole, escapes would hide a value, and a value like `true` would break the syntax.
+    match data:
+        case str():
+            return redact(data)
+        case Mapping():
+            return {key: _redacted(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_redacted(value) for value in data]
+    return data
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Row], styles: Mapping[str, str], *, to: IO[str]) -> None:
@@ -52,9 +65,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Row], styles: Mapping[str,
     """
     clean = [[redact(cell) for cell in row] for row in rows]
     if not to.isatty():
-        for line in plain_table(columns, clean):
-            print(line, file=to)
-        to.flush()
+        deliver("\n".join(plain_table(columns, clean)), to)
         return
     from rich.console import Console
 

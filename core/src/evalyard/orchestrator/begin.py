@@ -54,6 +54,8 @@ def prepare(spec: RunSpec, invocation: str = DRY_RUN_ID, now: datetime | None = 
         PluginError: the executor or an extension cannot be used.
         ConfigError: the settings, a task or the deployment is wrong.
     """
+    for export in spec.exports:
+        raise export.error("", "this version has no exporters; leave the section out")
     executor = load_executor(spec.execution.name)
     settings = structure(spec.execution, executor.Settings)
     connection = settings.connection()

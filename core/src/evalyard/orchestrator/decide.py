@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from evalyard.records import Plan
+from evalyard.records import NeedKind, Plan
 from evalyard.states import JobState
-from evalyard.store.history import Attempt, History, JobHistory
+from evalyard.store.history import Attempt, History, JobHistory, NeedHistory
 
 
 @frozen(kw_only=True)
@@ -109,6 +109,12 @@ def waiting(situation: Situation) -> list[JobHistory]:
     return [job for job in situation.history.jobs if not job.launched.sent and not job.launched.state.final]
 
 
+def ended_reason(need: NeedHistory) -> str:
+    """Return why a job that depends on a need cannot go on, in the words that the user sees."""
+    what = "the model server" if need.latest.kind is NeedKind.SERVER else f"'{need.key}', which it needs,"
+    return f"{what} ended: {need.latest.reason}"
+
+
 def _settle(situation: Situation) -> Iterable[Step]:
     for job in situation.history.jobs:
         # Whatever the backend may have of it after all is found by its name and removed by the release that follows.
@@ -121,7 +127,7 @@ def _settle(situation: Situation) -> Iterable[Step]:
         for key in _needs_of(situation, job):
             need = situation.history.need(key)
             if need and need.latest.state.final and not need.latest.released:
-                yield Settle(job=job.number, state=JobState.FAILED, reason=f"{key}: {need.latest.reason}")
+                yield Settle(job=job.number, state=JobState.FAILED, reason=ended_reason(need))
                 break
 
 
@@ -139,7 +145,7 @@ def _abort(situation: Situation) -> Iterable[Step]:
         for key in _needs_of(situation, job):
             need = situation.history.need(key)
             if need and need.latest.state.final:
-                yield Abort(job=job.number, reason=f"the {key} that it used ended: {need.latest.reason}")
+                yield Abort(job=job.number, reason=ended_reason(need))
                 break
 
 

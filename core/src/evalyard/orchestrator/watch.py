@@ -96,7 +96,7 @@ def _changed(
     if record is not None and (record.attempt, record.mark) == (attempt.number, attempt.mark):
         state, reason = verdict(attempt, record, "" if record.exit_code == 0 else _last_line(log))
         if servers_end and record.exit_code in SERVER_ENDED_CODES:
-            reason = f"{reason}: {servers_end}"
+            reason = f"the model server ended: {servers_end}"
         yield _entry(
             Event.STATE,
             attempt,
