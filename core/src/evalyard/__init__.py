@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from evalyard.harness.evidence import (
         read_start as read_start,
     )
+    from evalyard.harness.logs import read_log as read_log
     from evalyard.harness.script import (
         SERVER_FOLDER as SERVER_FOLDER,
     )
@@ -142,6 +143,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "evalyard.errors": ("BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient"),
     "evalyard.harness.evidence": ("StartRecord attempt_folder attempts_in parse_exit parse_start read_exit read_start"),
+    "evalyard.harness.logs": "read_log",
     "evalyard.harness.script": "SERVER_FOLDER job_script server_script with_server_script",
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",

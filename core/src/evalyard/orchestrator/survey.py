@@ -70,7 +70,7 @@ def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
     seen, warnings = _look_at(store, live)
     statuses = []
     for invocation in ids:
-        _record_by_hand(store, histories[invocation])
+        record_by_hand(store, histories[invocation])
         history = store.read(invocation)
         kept = store.has_keeper(invocation)
         chosen = [s for s in selections if s.invocation == invocation]
@@ -163,7 +163,7 @@ def _held(attempt: Attempt) -> bool:
     return attempt.sent and attempt.handle is not None
 
 
-def _record_by_hand(store: Store, history: History) -> None:
+def record_by_hand(store: Store, history: History) -> None:
     """Put attempts on record that somebody made by running a script in the run directory."""
     entries: list[Entry] = []
     for job in history.jobs:
@@ -196,7 +196,7 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
                 started_at=end.started_at,
                 ended_at=end.ended_at,
             )
-        elif _runs(start.pid):
+        elif runs_by_hand(start.pid):
             if attempt.state is not JobState.RUNNING:
                 yield job_entry(Event.STATE, job.number, number, state=JobState.RUNNING, started_at=start.started_at)
         else:
@@ -204,7 +204,8 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
             yield job_entry(Event.STATE, job.number, number, state=JobState.FAILED, reason=reason)
 
 
-def _runs(pid: int) -> bool:
+def runs_by_hand(pid: int) -> bool:
+    """Whether the script of an attempt by hand still runs on this machine."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and any("run.sh" in word for word in process.cmdline())

@@ -22,10 +22,10 @@ from evalyard import (
     attempt_folder,
     attempts_in,
     read_exit,
+    read_log,
     read_start,
 )
 from evalyard_local import processes
-from evalyard_local.logs import read_log
 from evalyard_local.plans import HOST
 from evalyard_local.ports import free_port
 from evalyard_local.processes import Attempt
