@@ -92,15 +92,28 @@ children() {
   done
 }
 
-signal_tree() {
-  for pid in $(children "$2"); do signal_tree "$1" "$pid"; done
-  kill -s "$1" "$2" 2>/dev/null
+family() {
+  echo "$1"
+  for member in $(children "$1"); do family "$member"; done
+}
+
+stop_child() {
+  asked=' '
+  for pid in $(family "$child"); do
+    kill -s TERM "$pid" 2>/dev/null
+    asked="$asked$pid "
+  done
+  # The program's shell may just have been starting a command, for whose end it would now wait. It starts no other.
+  for starting in $(children "$child"); do
+    case $asked in *" $starting "*) continue ;; esac
+    for pid in $(family "$starting"); do kill -s TERM "$pid" 2>/dev/null; done
+  done
 }
 
 stop() {
   signal=${signal:-$1}
   say "SIG$1 received"
-  if [ -n "$child" ]; then signal_tree TERM "$child"; fi
+  if [ -n "$child" ]; then stop_child; fi
 }
 
 answers() {
@@ -165,7 +178,7 @@ run_program() {
   fi
   sh -c "$(program)" &
   child=$!
-  if [ -n "$signal" ]; then signal_tree TERM "$child"; fi
+  if [ -n "$signal" ]; then stop_child; fi
   await_child
   child=
   if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null; fi
@@ -199,7 +212,7 @@ export EVALYARD_OUTPUT_DIR
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop HUP' HUP
-trap 'if [ -n "$child" ]; then say "the model server ended"; signal_tree TERM "$child"; fi' USR1
+trap 'if [ -n "$child" ]; then say "the model server ended"; stop_child; fi' USR1
 redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
 if prepare && await_endpoint; then run_program; fi
@@ -211,6 +224,8 @@ esac
 EVALYARD_EXIT_CODE=$code
 export EVALYARD_EXIT_CODE
 sh -c "$(epilogue)"
+# A last line without its end must not run into ours.
+if [ -s "$log" ] && [ "$(tail -c 1 "$log" | wc -l)" -eq 0 ]; then echo; fi
 say "ended with exit code $code${reason:+: $reason}"
 record_end
 if [ -n "$tee" ]; then

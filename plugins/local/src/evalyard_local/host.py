@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -79,14 +81,14 @@ def observe(handle: Handle) -> Observation | None:
         there = Path(handle.data["directory"]).is_dir()
         return Observation(state=JobState.RUNNING) if there else None
     attempt = _attempt(handle)
-    started = read_start(attempt.directory, attempt.number)
-    if started is None or started.mark != attempt.mark:
-        return None
     # Looked at before the exit file: one that ends in between would look killed.
     alive = processes.leader(attempt) is not None
     ended = read_exit(attempt.directory, attempt.number)
-    if ended is not None:
+    if ended is not None and ended.mark == attempt.mark:
         return Observation(state=_state(ended), reason=ended.reason, exit=ended)
+    started = read_start(attempt.directory, attempt.number)
+    if started is None or started.mark != attempt.mark:
+        return None
     if alive:
         return Observation(state=JobState.RUNNING, progress=_progress(attempt), started_at=started.started_at)
     if processes.restarted_since(started.started_at):
@@ -170,9 +172,12 @@ def _settled_port(attempt: Attempt, wanted: int) -> int:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            draft = file.with_name(f".port.{attempt.mark}")
+            draft = file.with_name(f".port.{os.getpid()}")
             draft.write_text(str(wanted or free_port(HOST)), encoding="utf-8")
-            draft.replace(file)
+            # A link, not a rename: it never replaces the port that somebody else settled in the meantime.
+            with contextlib.suppress(FileExistsError):
+                file.hardlink_to(draft)
+            draft.unlink()
         return int(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BackendError(f"cannot write {error.filename or file}: {error.strerror}") from error

@@ -67,8 +67,9 @@ def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str])
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGTERM)
         raise
-    if process.stderr is not None:
-        process.stderr.close()
+    finally:
+        if process.stderr is not None:
+            process.stderr.close()
     if record.mark != attempt.mark:
         raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
     return record
@@ -105,17 +106,21 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
     One look at the machine's processes, however many attempts are asked for; names without any are left out.
     """
     _reap()
-    sessions: dict[int, tuple[str, str]] = {}
+    sessions: dict[int, tuple[str, StartRecord]] = {}
     for name, attempt in attempts.items():
         record = read_start(attempt.directory, attempt.number)
         if record is not None and record.mark == attempt.mark:
-            sessions[record.pid] = (name, attempt.mark)
+            sessions[record.pid] = (name, record)
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter() if sessions else ():
         try:
             session = os.getsid(process.pid)
-            if session in sessions and _alive(process) and _is_ours(process, sessions[session][1], ""):
-                found.setdefault(sessions[session][0], []).append(process)
+            if session not in sessions or not _alive(process):
+                continue
+            name, record = sessions[session]
+            # The time at which an attempt started tells something about its leader only.
+            if _is_ours(process, record.mark, record.started_at if process.pid == session else ""):
+                found.setdefault(name, []).append(process)
         except (psutil.Error, OSError):
             continue
     return found
@@ -123,6 +128,8 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
 
 def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline: float) -> set[str]:
     """End attempts side by side: SIGTERM to each leader, SIGKILL to what is left when its grace is over.
+
+    The leader ends its own; what it leaves behind then gets no time of its own. Without a leader all get SIGTERM.
 
     Args:
         graces_s: name -> seconds between the two.
@@ -134,14 +141,16 @@ def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline
     asked_at = time.monotonic()
     living = members(attempts)
     waiting = {name: attempts[name] for name in living}
-    for name, attempt in waiting.items():
-        process = leader(attempt)
+    leaders = {name: leader(attempt) for name, attempt in waiting.items()}
+    for name, process in leaders.items():
         _signal([process] if process else living[name], signal.SIGTERM)
     while waiting:
+        orphans = members({name: attempt for name, attempt in waiting.items() if leaders[name] is None})
         over = [
             name
             for name, attempt in waiting.items()
-            if leader(attempt) is None or time.monotonic() > min(asked_at + graces_s[name], deadline - 1.0)
+            if (name not in orphans and leader(attempt) is None)
+            or time.monotonic() > min(asked_at + graces_s[name], deadline - 1.0)
         ]
         for processes in members({name: waiting.pop(name) for name in over}).values():
             _signal(processes, signal.SIGKILL)
