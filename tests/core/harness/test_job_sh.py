@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -244,13 +245,19 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
 
 
 @each_shell
-def test_a_signal_before_the_harness_starts_reaches_it_all_the_same(shell: str, tmp_path: Path) -> None:
-    folder = write(tmp_path, make_job("sleep 600"))
-    running = start(folder, launched(), shell)
-    until((folder / "attempts" / "1" / "started.json").exists)
-    until(lambda: (folder / "logs" / "stdout.log").exists() and log(folder))
-    running.send_signal(signal.SIGTERM)
-    assert end_of(running) == 143
+def test_a_signal_at_any_moment_of_the_start_ends_the_job_and_is_recorded(shell: str, tmp_path: Path) -> None:
+    def interrupted(number: int) -> tuple[int, str]:
+        folder = write(tmp_path / str(number), make_job("sleep 600"))
+        running = start(folder, launched(), shell)
+        until((folder / "attempts" / "1" / "started.json").exists)
+        time.sleep(number * 0.002)
+        running.send_signal(signal.SIGTERM)
+        code = end_of(running)
+        record = read_exit(folder, 1)
+        return code, record.signal if record else "no record"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(interrupted, range(32))) == [(143, "TERM")] * 32
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def planned(asked: RunSpec, attempts: tuple[Attempt, ...] = ()) -> tuple[list[Jo
 
 def test_jobs_are_numbered_from_one_in_the_order_of_the_tasks() -> None:
     found = headers(spec(task("b"), task("a"), task("b")))
-    assert [(job.number, job.task, job.folder) for job in found] == [(1, "b", "b.1"), (2, "a", "a"), (3, "b", "b.2")]
+    assert [(job.number, job.task, job.folder) for job in found] == [(1, "b", "b.0"), (2, "a", "a"), (3, "b", "b.1")]
 
 
 def test_every_first_attempt_has_a_mark_of_its_own() -> None:

@@ -73,7 +73,7 @@ class Toy:
     @hookimpl
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         for handle in handles:
-            self.book.jobs.pop(handle.name)
+            self.book.jobs.pop(handle.name, None)
         return ()
 
 

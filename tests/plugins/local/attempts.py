@@ -55,6 +55,11 @@ def attempt_in(directory: Path, number: int = 1, mark: str = MARK) -> Attempt:
     return Attempt(directory=directory, number=number, mark=mark)
 
 
+def file_of(attempt: Attempt, name: str) -> Path:
+    """Return where a file of an attempt's own folder lies."""
+    return attempt.directory / "attempts" / str(attempt.number) / name
+
+
 def job_in(directory: Path, command: str, *, number: int = 1, results: str | None = None) -> Attempt:
     """Write the real job script of a command into a directory."""
     attempt = attempt_in(directory, number)
@@ -73,8 +78,8 @@ def moment(offset_s: float = 0.0) -> str:
     return datetime.fromtimestamp(time.time() + offset_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def record_start(attempt: Attempt, pid: int, *, started_at: str = "", mark: str | None = None) -> None:
-    """Write `started.json` as the script of process `pid` would."""
+def record_start(attempt: Attempt, pid: int, *, started_at: str = "", mark: str | None = None, host: str = "") -> None:
+    """Write `started.json` as the script of process `pid` (on a host of that name) would."""
     folder = attempt.directory / "attempts" / str(attempt.number)
     folder.mkdir(parents=True, exist_ok=True)
     content = {
@@ -82,6 +87,7 @@ def record_start(attempt: Attempt, pid: int, *, started_at: str = "", mark: str 
         "mark": attempt.mark if mark is None else mark,
         "by_hand": False,
         "pid": pid,
+        "host": host,
         "started_at": started_at or moment(),
     }
     (folder / "started.json").write_text(json.dumps(content), encoding="utf-8")
@@ -121,6 +127,12 @@ def gone(pid: int) -> bool:
         return True
 
 
+def unreaped() -> int:
+    """Return how many of the scripts that this process started still live, having reaped the others."""
+    processes._reap()
+    return len(processes._children)
+
+
 @define
 class Yard:
     """Starts processes for a test and ends them after it, each by its own id."""
@@ -144,6 +156,8 @@ class Yard:
             start_new_session=True,
         )
         self._started.append(process)
+        # In the middle of exec a process has no environment yet.
+        until(lambda: gone(process.pid) or psutil.Process(process.pid).environ())
         return process
 
     def lead(self, attempt: Attempt, text: str) -> subprocess.Popen[bytes]:
@@ -165,6 +179,11 @@ class Yard:
         self.clear_later(attempt)
         return processes.start(attempt, SCRIPT, environment or {}).pid
 
+    def run_to_its_end(self, attempt: Attempt) -> None:
+        """Start an attempt's script and wait until it has ended."""
+        self.start(attempt)
+        until(lambda: processes.leader(attempt) is None)
+
     def also_end(self, pid: int) -> int:
         """See to the end of a process that a test's processes started."""
         self._others.append(pid)
@@ -180,7 +199,7 @@ class Yard:
         for process in self._started:
             process.kill()
             process.wait(PATIENCE_S)
-        until(lambda: processes._reap() is None and not processes._children)
+        until(lambda: unreaped() == 0)
 
 
 @contextmanager

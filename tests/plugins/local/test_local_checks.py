@@ -111,7 +111,7 @@ def test_an_output_folder_below_one_that_may_not_be_entered_is_an_error(
     def stat_as_a_stranger(path: str | Path, **more: bool) -> os.stat_result:
         if str(path).startswith(f"{locked}/"):
             raise PermissionError(13, "Permission denied", str(path))
-        return really_stat(path, **more)  # type: ignore[arg-type]
+        return really_stat(path, **more)
 
     monkeypatch.setattr(os, "stat", stat_as_a_stranger)
     monkeypatch.setattr(os, "access", lambda path, mode: not (path == locked and mode & os.X_OK))

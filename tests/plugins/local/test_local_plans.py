@@ -40,7 +40,7 @@ HARNESS_FILES = (PlannedFile(path="smoke/run_config.yml", text="a: 1\n"),)
 
 def job_with_files(**more: Any) -> Any:
     job = make_job("evaluate", results="results.yml", **more)
-    return evolve(job, files=OWN_FILES, harness=evolve(job.harness, files=HARNESS_FILES))
+    return evolve(job, secret_variables=("MY_KEY",), files=OWN_FILES, harness=evolve(job.harness, files=HARNESS_FILES))
 
 
 def test_a_plan_against_an_endpoint_is_exactly_this() -> None:
@@ -64,6 +64,7 @@ def test_a_plan_against_an_endpoint_is_exactly_this() -> None:
                 files=(script, *OWN_FILES, *HARNESS_FILES),
             ),
         ),
+        payload={"withheld": ["MY_KEY"]},
         concurrency=3,
         grace_s=4.5,
         results="results.yml",
@@ -91,7 +92,7 @@ def test_a_plan_with_a_deployment_is_exactly_this() -> None:
             directory="/run/deployment",
             argv=("sh", "run.sh"),
             environment={"EVALYARD_PYTHON": sys.executable},
-            payload={"port": 8123, "grace_s": 4.5},
+            payload={"port": 8123, "grace_s": 4.5, "withheld": ["MY_KEY"]},
             health_path="/health",
         ),
     )

@@ -1,4 +1,4 @@
-"""evalyard_local.processes: what is ours and lives, how it is started, how it is ended."""
+"""evalyard_local.processes: what is ours and lives, and how it is started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from evalyard import InvalidJob, Transient, read_exit, read_start
+from evalyard import InvalidJob, StartRecord, Transient, read_exit, read_start
 from evalyard_local import processes
 from evalyard_local.processes import end, leader, members, restarted_since, start
 from tests.plugins.local.attempts import (
@@ -20,48 +20,23 @@ from tests.plugins.local.attempts import (
     PATIENCE_S,
     PATIENT,
     SCRIPT,
-    STUBBORN,
     Yard,
     attempt_in,
     gone,
     job_in,
     moment,
     record_start,
+    unreaped,
     until,
 )
 
 
-class SleepClock:
-    """Stands in for the module `time`: only sleeping takes time, so a stalled machine changes nothing."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.signalled_at: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, duration_s: float) -> None:
-        self.now += duration_s
-        time.sleep(duration_s)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SleepClock:
-    made = SleepClock()
-    send = psutil.Process.send_signal
-
-    def note(process: psutil.Process, number: int) -> None:
-        made.signalled_at.append(made.now)
-        send(process, number)
-
-    monkeypatch.setattr(processes, "time", made)
-    monkeypatch.setattr(psutil.Process, "send_signal", note)
-    return made
-
-
 def soon() -> float:
     return time.monotonic() + PATIENCE_S
+
+
+def record_of(*, started_at: str, boot: str = "") -> StartRecord:
+    return StartRecord(attempt=1, mark=MARK, by_hand=False, pid=1, started_at=started_at, boot=boot)
 
 
 def hide_environments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +82,8 @@ def test_a_script_that_we_started_ourselves_leaves_no_zombie(yard: Yard, tmp_pat
     attempt = job_in(tmp_path, "true")
     pid = yard.start(attempt)
     until(lambda: leader(attempt) is None)
-    until(lambda: processes._reap() is None and not psutil.pid_exists(pid))
+    until(lambda: unreaped() == 0)
+    assert not psutil.pid_exists(pid)
 
 
 @pytest.mark.parametrize("strangers_mark", [None, OTHER_MARK])
@@ -124,11 +100,18 @@ def test_a_reused_process_id_is_not_ours_and_never_signalled(
     assert stranger.poll() is None
 
 
+@pytest.mark.parametrize("environments_hidden", [False, True])
 def test_an_attempt_recorded_under_another_mark_is_not_ours(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]]
+    yard: Yard,
+    tmp_path: Path,
+    signals: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    environments_hidden: bool,
 ) -> None:
     theirs = attempt_in(tmp_path, mark=OTHER_MARK)
     process = yard.lead(theirs, PATIENT)
+    if environments_hidden:
+        hide_environments(monkeypatch)
     ours = attempt_in(tmp_path)
     assert leader(ours) is None
     assert members({"job": ours}) == {}
@@ -147,6 +130,16 @@ def test_where_environments_are_hidden_the_time_of_making_decides(
     hide_environments(monkeypatch)
     assert (leader(attempt) is not None) is is_ours
     assert set(members({"job": attempt})) == ({"job"} if is_ours else set())
+
+
+def test_where_environments_are_hidden_the_time_of_making_speaks_for_the_leader_alone(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = attempt_in(tmp_path)
+    process = yard.lead(attempt, "sleep 600 & echo $! >child; mv child ready; wait")
+    with monkeypatch.context() as patched:
+        hide_environments(patched)
+        assert [member.pid for member in members({"job": attempt})["job"]] == [process.pid]
 
 
 def test_where_environments_are_hidden_a_leader_is_still_ended(
@@ -186,16 +179,17 @@ def test_members_of_several_attempts_are_told_apart(yard: Yard, tmp_path: Path) 
     [(-3600.0, False), (0.0, False), (60.0, True)],
     ids=["before it", "as it started", "after it"],
 )
-def test_a_boot_after_the_start_is_a_restart(
+def test_a_boot_after_the_start_is_a_restart_where_only_the_clock_tells(
     monkeypatch: pytest.MonkeyPatch, booted_after_s: float, restarted: bool
 ) -> None:
     now = time.time()
     monkeypatch.setattr(psutil, "boot_time", lambda: now + booted_after_s)
-    assert restarted_since(moment()) is restarted
+    assert restarted_since(record_of(started_at=moment())) is restarted
+    assert restarted_since(record_of(started_at=moment(), boot="8c5b")) is False
 
 
 def test_a_damaged_time_of_start_tells_nothing_of_restarts() -> None:
-    assert restarted_since("yesterday") is False
+    assert restarted_since(record_of(started_at="yesterday")) is False
 
 
 # --- start ----------------------------------------------------------------------------------------------------------
@@ -212,12 +206,25 @@ def test_a_started_script_has_its_attempt_a_session_and_its_environment(yard: Ya
     assert (tmp_path / "ready").read_text() == "42 3\n"
 
 
+def test_secrets_of_our_own_environment_are_withheld_but_what_a_shell_needs_is_not(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-canary")
+    monkeypatch.setenv("OTHER", "kept")
+    attempt = yard.clear_later(job_in(tmp_path, f"env >seen; mv seen ready; {PATIENT}"))
+    start(attempt, SCRIPT, {"OWN": "given"}, withheld=["MY_KEY", "PATH", "HOME", "UNSET"])
+    until((tmp_path / "ready").exists)
+    seen = (tmp_path / "ready").read_text()
+    assert "sk-canary" not in seen
+    assert {"OTHER=kept", "OWN=given", f"PATH={os.environ['PATH']}"} <= set(seen.splitlines())
+
+
 def test_the_loser_of_two_starts_adopts_the_winners_record(yard: Yard, tmp_path: Path) -> None:
     attempt = job_in(tmp_path, f"echo once >>count; : >ready; {PATIENT}")
     first = yard.start(attempt)
     assert start(attempt, SCRIPT, {}).pid == first
     until((tmp_path / "ready").exists)
-    until(lambda: processes._reap() is None and len(processes._children) == 1)
+    until(lambda: unreaped() == 1)
     assert (tmp_path / "count").read_text() == "once\n"
 
 
@@ -227,7 +234,7 @@ def test_of_starts_at_the_same_moment_one_wins(yard: Yard, tmp_path: Path) -> No
         pids = set(pool.map(yard.start, [attempt] * 4))
     assert len(pids) == 1
     until((tmp_path / "ready").exists)
-    until(lambda: processes._reap() is None and len(processes._children) == 1)
+    until(lambda: unreaped() == 1)
     assert (tmp_path / "count").read_text() == "once\n"
 
 
@@ -236,14 +243,14 @@ def test_an_attempt_that_has_ended_is_adopted_not_repeated(yard: Yard, tmp_path:
     first = yard.start(attempt)
     until(lambda: read_exit(tmp_path, 1))
     assert start(attempt, SCRIPT, {}).pid == first
-    until(lambda: processes._reap() is None and not processes._children)
+    until(lambda: unreaped() == 0)
     assert (tmp_path / "count").read_text() == "once\n"
 
 
 def test_an_attempt_of_somebody_else_is_refused(tmp_path: Path, yard: Yard) -> None:
     attempt = job_in(tmp_path, "echo once >>count")
     record_start(attempt, os.getpid(), mark=OTHER_MARK)
-    with pytest.raises(InvalidJob, match=r"attempt 1 in .* belongs to somebody else"):
+    with pytest.raises(InvalidJob, match=r"attempt 1 in .* was made under another mark"):
         yard.start(attempt)
     assert not (tmp_path / "count").exists()
 
@@ -323,134 +330,3 @@ def test_interrupted_before_the_script_began_it_never_begins(
     with pytest.raises(KeyboardInterrupt):
         yard.start(attempt)
     until(lambda: gone(started[0]))
-
-
-# --- end ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_leader_that_ends_on_sigterm_gets_nothing_else(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]]
-) -> None:
-    attempt = attempt_in(tmp_path)
-    process = yard.lead(attempt, f"trap ': >flushed; exit 0' TERM; : >ready; {PATIENT}")
-    assert end({"job": attempt}, {"job": PATIENCE_S}, soon()) == set()
-    assert (process.pid, signal.SIGTERM) == signals[0]
-    assert (process.pid, signal.SIGKILL) not in signals
-    assert (tmp_path / "flushed").exists()
-
-
-def test_what_ignores_sigterm_is_killed_after_its_grace(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]], clock: SleepClock
-) -> None:
-    attempt = attempt_in(tmp_path)
-    process = yard.lead(attempt, STUBBORN)
-    assert end({"job": attempt}, {"job": 0.2}, PATIENCE_S) == set()
-    assert signals == [(process.pid, signal.SIGTERM), (process.pid, signal.SIGKILL)]
-    assert clock.signalled_at[-1] > 0.2
-    assert gone(process.pid)
-
-
-def test_what_a_leader_leaves_behind_is_killed(yard: Yard, tmp_path: Path) -> None:
-    attempt = attempt_in(tmp_path)
-    yard.lead(attempt, f"(trap '' TERM; exec sleep 600) & echo $! >child; mv child ready; {PATIENT}")
-    child = int((tmp_path / "ready").read_text())
-    assert end({"job": attempt}, {"job": PATIENCE_S}, soon()) == set()
-    assert gone(child)
-
-
-def test_members_without_a_leader_have_the_grace_to_flush(yard: Yard, tmp_path: Path) -> None:
-    attempt = attempt_in(tmp_path)
-    flush = f"trap 'sleep 0.1; : >flushed; exit' TERM; : >ready; {PATIENT}"
-    process = yard.lead(attempt, f"({flush}) & wait")
-    os.kill(process.pid, signal.SIGKILL)
-    until(lambda: leader(attempt) is None)
-    assert end({"job": attempt}, {"job": PATIENCE_S}, soon()) == set()
-    assert (tmp_path / "flushed").exists()
-
-
-def test_members_without_a_leader_that_ignore_sigterm_are_killed(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]], clock: SleepClock
-) -> None:
-    attempt = attempt_in(tmp_path)
-    process = yard.lead(attempt, f"({STUBBORN}) & echo $! >pid; mv pid child; wait")
-    until((tmp_path / "child").exists)
-    os.kill(process.pid, signal.SIGKILL)
-    until(lambda: leader(attempt) is None)
-    child = int((tmp_path / "child").read_text())
-    assert end({"job": attempt}, {"job": 0.1}, PATIENCE_S) == set()
-    assert signals == [(child, signal.SIGTERM), (child, signal.SIGKILL)]
-    assert clock.signalled_at[-1] > 0.1
-
-
-def test_several_share_one_grace(yard: Yard, tmp_path: Path, signals: list[tuple[int, int]], clock: SleepClock) -> None:
-    attempts = {name: attempt_in(tmp_path / name) for name in ("one", "two", "three")}
-    for attempt in attempts.values():
-        yard.lead(attempt, STUBBORN)
-    grace_s = 0.5
-    assert end(attempts, dict.fromkeys(attempts, grace_s), PATIENCE_S) == set()
-    assert [number for _, number in signals] == [signal.SIGTERM] * 3 + [signal.SIGKILL] * 3
-    assert grace_s < clock.signalled_at[3] <= clock.signalled_at[-1] < 2 * grace_s
-
-
-def test_each_has_a_grace_of_its_own(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]], clock: SleepClock
-) -> None:
-    short, long = attempt_in(tmp_path / "short"), attempt_in(tmp_path / "long")
-    first = yard.lead(short, STUBBORN)
-    second = yard.lead(long, STUBBORN)
-    assert end({"long": long, "short": short}, {"long": 0.4, "short": 0.0}, PATIENCE_S) == set()
-    assert signals[2:] == [(first.pid, signal.SIGKILL), (second.pid, signal.SIGKILL)]
-    assert clock.signalled_at[-2] < 0.4 < clock.signalled_at[-1]
-
-
-def test_the_deadline_cuts_graces_short(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]], clock: SleepClock
-) -> None:
-    attempt = attempt_in(tmp_path)
-    process = yard.lead(attempt, STUBBORN)
-    assert end({"job": attempt}, {"job": 1000.0}, 1.2) == set()
-    assert signals[-1] == (process.pid, signal.SIGKILL)
-    assert clock.signalled_at[-1] < 1.2
-
-
-def test_what_still_lives_at_the_deadline_is_returned(
-    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SleepClock
-) -> None:
-    lasting, mortal = attempt_in(tmp_path / "lasting"), attempt_in(tmp_path / "mortal")
-    process = yard.lead(lasting, "exec sleep 600")
-    yard.lead(mortal, "exec sleep 600")
-    send = psutil.Process.send_signal
-
-    def spare(target: psutil.Process, number: int) -> None:
-        if target.pid != process.pid:
-            send(target, number)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(psutil.Process, "send_signal", spare)
-        left = end({"lasting": lasting, "mortal": mortal}, {"lasting": 0.0, "mortal": 0.0}, 0.2)
-    assert left == {"lasting"}
-    assert clock.now >= 1.0
-    assert process.poll() is None
-
-
-def test_a_process_without_the_mark_is_never_signalled(
-    yard: Yard, tmp_path: Path, signals: list[tuple[int, int]]
-) -> None:
-    attempt = attempt_in(tmp_path)
-    apart = f"env -u {processes.MARK_VARIABLE} sh -c 'echo $$ >child; mv child ready; exec sleep 600' & wait"
-    process = yard.lead(attempt, apart)
-    child = yard.also_end(int((tmp_path / "ready").read_text()))
-    assert os.getsid(child) == process.pid
-    assert end({"job": attempt}, {"job": 0.0}, soon()) == set()
-    assert gone(process.pid)
-    assert not gone(child)
-    assert child not in {pid for pid, _ in signals}
-
-
-def test_ending_what_has_ended_is_no_error(yard: Yard, tmp_path: Path, signals: list[tuple[int, int]]) -> None:
-    attempt = job_in(tmp_path, "true")
-    yard.start(attempt)
-    until(lambda: leader(attempt) is None)
-    for _ in range(2):
-        assert end({"job": attempt}, {"job": PATIENCE_S}, soon()) == set()
-    assert signals == []

@@ -31,6 +31,11 @@ def resume(invocation: str) -> str:
     return f"evalyard resume {invocation}"
 
 
+def kill(*ids: str) -> str:
+    """How to end jobs."""
+    return f"evalyard kill {' '.join(ids)}"
+
+
 def tail(log: Path) -> str:
     """How to follow a log without evalyard."""
     return f"tail -f {shlex.quote(str(log))}"

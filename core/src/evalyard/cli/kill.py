@@ -29,6 +29,5 @@ def kill(*ids: str) -> int:
     for name, why in left.items():
         say(f"{name}: {why}")
     if left:
-        again = selections[0].invocation
-        say(f"once more: evalyard kill {again}; where it stands: {hints.status(again)}")
+        say(f"once more: {hints.kill(*ids)}")
     return EXIT_BACKEND if left else EXIT_OK

@@ -144,7 +144,7 @@ def show_statuses(statuses: Sequence[RunStatus], *, to: IO[str]) -> None:
 def show_findings(findings: Sequence[Finding], *, to: IO[str]) -> None:
     """Print what a check found, each with its remedy."""
     rows = [(finding.severity.value, finding.subject, finding.message, finding.remedy) for finding in findings]
-    show_table(("", "what", "found", "what to do"), rows, SEVERITY_STYLES, to=to)
+    show_table(("is", "what", "found", "what to do"), rows, SEVERITY_STYLES, to=to)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from attrs import evolve
 from cyclopts import Parameter
 
 from evalyard.cli import hints
@@ -25,7 +24,7 @@ from evalyard.cli.options import (
 from evalyard.cli.planned import plans_json, show_plans
 from evalyard.cli.render import put, put_json, say, show_findings
 from evalyard.cli.waiting import launched, see_through
-from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
+from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, UsageError
 from evalyard.orchestrator.begin import Prepared, begin, prepare
 from evalyard.orchestrator.plan import check_trust
 from evalyard.orchestrator.run import OpenRun
@@ -34,6 +33,7 @@ from evalyard.preflight.endpoint import only_model
 from evalyard.records import Finding, Severity
 from evalyard.store.runs import Store
 
+ConfigArgument = Annotated[str | None, Parameter(help="The configuration, as with --config.")]
 Tasks = Annotated[
     tuple[str, ...],
     Parameter(
@@ -56,6 +56,8 @@ Trust = Annotated[
 
 
 def run(
+    file: ConfigArgument = None,
+    /,
     *,
     config: ConfigFile = None,
     config_dir: ConfigDir = None,
@@ -74,8 +76,10 @@ def run(
     Prints the id of the run on stdout, everything else on stderr, and returns once the backend or a keeper holds the
     jobs.
     """
+    if file and (config or config_name):
+        raise UsageError(f"two configurations are given: {file} and {config or config_name}")
     loaded = load(
-        config,
+        file or config,
         config_dir,
         config_name,
         overrides=override,
@@ -94,6 +98,8 @@ def run(
     findings = run_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
     if any(finding.severity is not Severity.OK for finding in findings):
         show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
+        if all(finding.severity is not Severity.ERROR for finding in findings):
+            say("the run starts all the same")
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         return _refusal(errors)
@@ -117,10 +123,7 @@ def _with_model(loaded: Loaded) -> Loaded:
     key = loaded.environ.get(endpoint.api_key_name) if endpoint.api_key_name else None
     model = only_model(endpoint.url, key, api_key_name=endpoint.api_key_name)
     say(f"model      {model} (the only one that the endpoint serves)")
-    again = load(str(loaded.path), overrides=(*loaded.overrides, f"target.api_endpoint.model_id={model}"))
-    kept = {task.name for task in loaded.spec.tasks}
-    tasks = tuple(task for task in again.spec.tasks if task.name in kept)
-    return evolve(loaded, spec=evolve(again.spec, tasks=tasks))
+    return loaded.with_override(f"target.api_endpoint.model_id={model}")
 
 
 def _announce(run: OpenRun, *, as_json: bool) -> None:

@@ -28,7 +28,11 @@ def scores_of(store: Store, status: RunStatus) -> tuple[dict[str, tuple[Score, .
             continue
         number = int(job.job.rpartition(".")[2])
         invocation = status.history.invocation
-        plan = store.plan(invocation.id, number, status.history.job(number).launched.number)
+        try:
+            plan = store.plan(invocation.id, number, status.history.job(number).launched.number)
+        except EvalyardError as error:
+            without[job.job] = error.message
+            continue
         if plan.results is None:
             without[job.job] = "its harness leaves no result file"
             continue

@@ -53,6 +53,8 @@ def plan_attempts(
     """
     server = server_for(spec.deployment) if spec.deployment else None
     shared = _run_files(spec, invocation, server)
+    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)] + list(server.secrets if server else ())
+    secret_variables = tuple(sorted({ref.variable for ref in refs}))
     plans: list[Plan] = []
     problems: dict[str, None] = {}
     for attempt in attempts:
@@ -71,6 +73,7 @@ def plan_attempts(
                 run_dir=invocation.run_dir,
                 folder=header.folder,
                 files=(*_secrets_file(header.folder, secret_refs(task.env)), *shared),
+                secret_variables=secret_variables,
             )
             plans.append(session.plan(settings, job))
         except ConfigError as error:

@@ -66,7 +66,11 @@ def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
     """
     ids = list(dict.fromkeys(selection.invocation for selection in selections))
     histories = {invocation: store.read(invocation) for invocation in ids}
-    live = [invocation for invocation, history in histories.items() if known_handles(history)]
+    live = [
+        invocation
+        for invocation, history in histories.items()
+        if known_handles(history) or any(job.launched.live for job in history.jobs)
+    ]
     seen, warnings = _look_at(store, live)
     statuses = []
     for invocation in ids:
@@ -110,8 +114,11 @@ def _row(history: History, job: JobHistory, seen: Mapping[str, Observation]) -> 
         progress = observation.progress
         if observation.state is JobState.UNKNOWN:
             state, reason = JobState.UNKNOWN, observation.reason
-    if not reason and state is JobState.PENDING:
-        reason = _why_pending(history, job)
+    if state is JobState.PENDING:
+        made = [need.key for need in history.needs if need.latest.live and need.latest.handle is None]
+        if made and not job.launched.sent:
+            state, reason = JobState.PROVISIONING, f"makes {', '.join(made)} ready"
+        reason = reason or _why_pending(history, job)
     return JobStatus(
         job=f"{history.invocation.id}.{job.number}",
         task=header.task,
@@ -137,7 +144,10 @@ def _why_pending(history: History, job: JobHistory) -> str:
 def _left(history: History) -> Iterable[str]:
     """Say what remains to be done and that nobody is doing it."""
     invocation = history.invocation.id
-    waiting = [job for job in history.jobs if not job.latest.state.final and not _held(job.launched)]
+    waiting = [job for job in history.jobs if not job.latest.state.final and not job.launched.sent]
+    unclear = [job for job in history.jobs if job.launched.live and job.launched.handle is None]
+    if unclear:
+        yield f"{len(unclear)} of {len(history.jobs)} jobs sent, and no answer on record: evalyard resume {invocation}"
     if waiting:
         yield f"{len(waiting)} of {len(history.jobs)} jobs not launched: evalyard resume {invocation}"
     killed = [job.number for job in history.jobs if _ended_unheard(job.launched)]
@@ -157,10 +167,6 @@ def _left(history: History) -> Iterable[str]:
 def _ended_unheard(attempt: Attempt) -> bool:
     """Whether an attempt ended without saying how, and nobody has looked after what it left."""
     return attempt.state.final and attempt.handle is not None and attempt.exit_code is None and not attempt.released
-
-
-def _held(attempt: Attempt) -> bool:
-    return attempt.sent and attempt.handle is not None
 
 
 def record_by_hand(store: Store, history: History) -> None:
@@ -196,6 +202,8 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
                 started_at=end.started_at,
                 ended_at=end.ended_at,
             )
+        elif start.elsewhere:
+            continue
         elif runs_by_hand(start.pid):
             if attempt.state is not JobState.RUNNING:
                 yield job_entry(Event.STATE, job.number, number, state=JobState.RUNNING, started_at=start.started_at)

@@ -18,9 +18,11 @@ from pathlib import Path
 import psutil
 from attrs import frozen
 
-from evalyard import InvalidJob, StartRecord, Transient, read_start
+from evalyard import InvalidJob, StartRecord, Transient, read_exit, read_start
 
 MARK_VARIABLE = "EVALYARD_LAUNCH"
+NEVER_WITHHELD = frozenset({"PATH", "HOME"})
+"""What a shell cannot do without, though somebody may pass it on as `host:PATH`."""
 START_PATIENCE_S = 20.0
 """How long a script may take to say that it has its attempt: far longer than any healthy machine needs."""
 _CLOCK_SLACK_S = 5.0
@@ -39,14 +41,22 @@ class Attempt:
     mark: str
 
 
-def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str]) -> StartRecord:
+def start(
+    attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str], *, withheld: Sequence[str] = ()
+) -> StartRecord:
     """Start a script and wait until it, or whoever was faster, has taken the attempt.
+
+    Args:
+        environment: what it gets beside our own environment.
+        withheld: variables of our own environment that it does not get: secrets, which it reads from its own file.
 
     Raises:
         InvalidJob: the script ended without taking it; the message is what it said.
         Transient: it did not say anything in time.
     """
-    variables = os.environ | environment | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
+    kept_back = set(withheld) - NEVER_WITHHELD
+    inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
+    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
     try:
         process = subprocess.Popen(
             argv,
@@ -71,7 +81,8 @@ def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str])
         if process.stderr is not None:
             process.stderr.close()
     if record.mark != attempt.mark:
-        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
+        whose = "by hand" if record.by_hand else "under another mark"
+        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} was made {whose}")
     return record
 
 
@@ -91,7 +102,7 @@ def leader(attempt: Attempt) -> psutil.Process | None:
     """Return the living process that leads an attempt, or None."""
     _reap()
     record = read_start(attempt.directory, attempt.number)
-    if record is None or record.mark != attempt.mark:
+    if record is None or record.mark != attempt.mark or record.elsewhere:
         return None
     try:
         process = psutil.Process(record.pid)
@@ -109,7 +120,7 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
     sessions: dict[int, tuple[str, StartRecord]] = {}
     for name, attempt in attempts.items():
         record = read_start(attempt.directory, attempt.number)
-        if record is not None and record.mark == attempt.mark:
+        if record is not None and record.mark == attempt.mark and not record.elsewhere:
             sessions[record.pid] = (name, record)
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter() if sessions else ():
@@ -138,6 +149,8 @@ def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline
     Returns:
         The names of which something still lives.
     """
+    elsewhere = {name for name, attempt in attempts.items() if _unended_elsewhere(attempt)}
+    attempts = {name: attempt for name, attempt in attempts.items() if name not in elsewhere}
     asked_at = time.monotonic()
     living = members(attempts)
     waiting = {name: attempts[name] for name in living}
@@ -161,13 +174,19 @@ def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline
     while left and time.monotonic() < give_up:
         time.sleep(_POLL_S * 4)
         left = members({name: attempts[name] for name in left})
-    return set(left)
+    return elsewhere | set(left)
 
 
-def restarted_since(started_at: str) -> bool:
-    """Whether this machine was booted after a moment (UTC, ISO 8601)."""
-    moment = _seconds(started_at)
-    return moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
+def _unended_elsewhere(attempt: Attempt) -> bool:
+    """Whether an attempt may be alive where we can neither see nor signal it."""
+    record = read_start(attempt.directory, attempt.number)
+    return record is not None and bool(record.elsewhere) and read_exit(attempt.directory, attempt.number) is None
+
+
+def restarted_since(record: StartRecord) -> bool:
+    """Whether this machine was booted after an attempt began, where only the clock can tell."""
+    moment = _seconds(record.started_at)
+    return not record.boot and moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
@@ -182,11 +201,14 @@ def _alive(process: psutil.Process) -> bool:
 
 def _is_ours(process: psutil.Process, mark: str, started_at: str) -> bool:
     try:
-        return process.environ().get(MARK_VARIABLE) == mark
+        environment = process.environ()
     except psutil.AccessDenied:
-        # Some systems hide environments: then the time at which the process was made must fit.
-        moment = _seconds(started_at)
-        return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
+        environment = {}
+    if environment:
+        return environment.get(MARK_VARIABLE) == mark
+    # Some systems hide the environment of some programs: then the time at which the process was made must fit.
+    moment = _seconds(started_at)
+    return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
 
 
 def _seconds(moment: str) -> float | None:
