@@ -171,7 +171,10 @@ r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)' "$1"
   fi >/dev/null 2>&1
 }
 
-server_ended() { [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]; }
+server_ended() {
+  if [ -n "${EVALYARD_SERVER_PID:-}" ] && ! kill -0 "$EVALYARD_SERVER_PID" 2>/dev/null; then return 0; fi
+  [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]
+}
 
 await_endpoint() {
   [ -n "$health" ] || return 0

@@ -200,15 +200,23 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _is_ours(process: psutil.Process, mark: str, started_at: str) -> bool:
-    try:
-        environment = process.environ()
-    except psutil.AccessDenied:
-        environment = {}
+    environment = _environment(process)
     if environment:
         return environment.get(MARK_VARIABLE) == mark
     # Some systems hide the environment of some programs: then the time at which the process was made must fit.
     moment = _seconds(started_at)
     return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment; empty where the system hides it."""
+    with contextlib.suppress(psutil.AccessDenied):
+        for _ in range(3):
+            environment = process.environ()
+            if environment:
+                return environment
+            time.sleep(_POLL_S)  # it may be in the midst of becoming another program
+    return {}
 
 
 def _seconds(moment: str) -> float | None:
