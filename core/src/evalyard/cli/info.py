@@ -6,6 +6,7 @@ from typing import Any
 
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import put, put_json, status_json
+from evalyard.ids import split_job_id
 from evalyard.orchestrator.survey import RunStatus, survey
 from evalyard.store.layout import artifacts_folder, job_folder
 from evalyard.store.lookup import look_up
@@ -37,7 +38,7 @@ def _data(store: Store, status: RunStatus) -> dict[str, Any]:
     header = status.history.invocation
     jobs = []
     for job in status.jobs:
-        number = int(job.job.rpartition(".")[2])
+        _, number = split_job_id(job.job)
         folder = job_folder(store, header, header.job(number))
         handle = status.history.job(number).launched.handle
         jobs.append(

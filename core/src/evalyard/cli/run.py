@@ -30,6 +30,7 @@ from evalyard.orchestrator.plan import check_trust
 from evalyard.orchestrator.run import OpenRun
 from evalyard.preflight.checks import dry_findings, run_findings
 from evalyard.preflight.endpoint import only_model
+from evalyard.preflight.findings import worst
 from evalyard.records import Finding, Severity
 from evalyard.store.runs import Store
 
@@ -96,9 +97,9 @@ def run(
     loaded = _with_model(loaded)
     prepared = prepare(loaded.spec, store.unused_id())
     findings = run_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
-    if any(finding.severity is not Severity.OK for finding in findings):
+    if worst(findings) is not Severity.OK:
         show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
-        if all(finding.severity is not Severity.ERROR for finding in findings):
+        if worst(findings) is Severity.WARNING:
             say("the run starts all the same")
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:

@@ -32,7 +32,7 @@ class StartRecord:
 
     @property
     def elsewhere(self) -> str:
-        """Where it runs when that is out of our sight (`on host b7`); empty when its process id means something here."""
+        """Where it runs when that is out of our sight (`on host b7`); empty when its process id has meaning here."""
         if self.host and self.host != platform.node():
             return f"on host {self.host}"
         if self.processes and self.boot == boot_id() and self.processes != process_table():
