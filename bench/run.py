@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from attrs import frozen
-from evalyard.testing.synthetic import fill_store
 
 from bench.launch import endpoint, evalyard_command, harness_command, sample_first_byte, write_config
 from bench.measure import CommandFailed, Sample, median, run_once
+from evalyard.testing.synthetic import fill_store
 
 
 @frozen(kw_only=True)

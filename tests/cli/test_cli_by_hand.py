@@ -37,6 +37,8 @@ def test_run_sh_by_hand_is_the_next_attempt_and_status_and_results_show_it(yard:
     assert (row["attempt"], row["by_hand"], row["state"]) == (2, True, "SUCCEEDED")
     assert "2 (by hand)" in yard.call("status", invocation).out
     assert "2.000" in yard.call("results", invocation).out
+    logs = yard.call("logs", "-f", invocation).out
+    assert ("try 2" in logs, "try 1" in logs) == (True, False)
     assert "value: 1" in (task / "attempts" / "1" / "artifacts" / "results.yml").read_text()
     assert "try 1" in (task / "attempts" / "1" / "logs" / "stdout.log").read_text()
     assert "try 2" in (task / "logs" / "stdout.log").read_text()

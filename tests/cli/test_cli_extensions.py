@@ -166,7 +166,7 @@ def test_a_run_of_an_executor_that_was_uninstalled_is_shown_with_what_is_missing
     record = yard.home / "runs" / invocation / "invocation.json"
     kept = record.read_text()
     record.write_text(json.dumps(json.loads(kept) | {"connection": {"executor": "gone"}}))
-    done = yard.call("status", invocation)
+    done = yard.call("status", invocation, code=3)
     assert "UNKNOWN" in done.out
     assert "'gone' is not installed" in done.text
     assert invocation in yard.call("ls", "runs").out

@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 
+import pytest
+
 from tests.cli.yard import Yard, kill, until
 
 STUBBORN = "trap '{note}' TERM; while :; do sleep 0.1; {beat}; done"
@@ -36,16 +38,17 @@ def test_a_harness_may_flush_after_sigterm(yard: Yard) -> None:
     assert (row["state"], row["exit_code"]) == ("CANCELLED", 143)
 
 
-def test_harnesses_that_ignore_sigterm_are_killed_side_by_side_after_one_grace(yard: Yard) -> None:
+@pytest.mark.parametrize("by_job", [False, True], ids=["a run", "job by job"])
+def test_harnesses_that_ignore_sigterm_are_killed_side_by_side_after_one_grace(yard: Yard, by_job: bool) -> None:
     names = ("one", "two", "three")
     tasks = [
         yard.gated(name, STUBBORN.format(note=yard.note(f"term-{name}"), beat=yard.note(f"alive-{name}")))
         for name in names
     ]
-    yard.config(*tasks, execution={"kill_grace_s": 2, "max_parallel": 3})
+    yard.config(*tasks, execution={"kill_grace_s": 3, "max_parallel": 3})
     invocation = yard.run("run.yaml")
     yard.await_notes(*(f"alive-{name}" for name in names))
-    done = yard.call("kill", invocation)
+    done = yard.call("kill", *([f"{invocation}.{n}" for n in (1, 2, 3)] if by_job else [invocation]))
     yard.await_quiet()
     assert done.out.count("CANCELLED") == len(names)
     assert yard.states(invocation) == ["CANCELLED"] * len(names)

@@ -219,7 +219,7 @@ def test_interrupting_at_each_step_releases_everything_and_can_be_resumed(yard: 
     kill(process.pid, signal.SIGINT if step in ("recorded", "serving") else signal.SIGTERM)
     out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "error: interrupted: the jobs of" in err
+    assert "error: interrupted, and nothing of" in err
     yard.await_quiet()
     (run,) = json.loads(yard.call("ls", "runs", "--json").out)
     invocation = run["invocation"]

@@ -195,3 +195,33 @@ def test_the_api_key_of_an_endpoint_reaches_the_harness_by_name_alone(yard: Yard
     finally:
         kill(server.pid)
         server.communicate()
+
+
+def test_a_servers_secrets_are_in_its_own_file_and_not_in_the_harnesses(yard: Yard) -> None:
+    ours, theirs = canary(), f"{canary()} \"'$(touch X)"
+    serve = 'exec python3 -m http.server "$PORT" --bind 127.0.0.1 --directory .'
+    yard.config(
+        yard.gated("one", DUMP, env_vars={"TASK_KEY": "host:OURS"}),
+        deployment={
+            "type": "generic",
+            "command": f"{DUMP}\n{serve}",
+            "port": 0,
+            "served_model_name": "toy",
+            "endpoints": {"health": "/seen.json"},
+            "env_vars": {"SERVER_KEY": "host:THEIRS"},
+        },
+    )
+    invocation = yard.run("run.yaml", env={"OURS": ours, "THEIRS": theirs})
+    yard.await_notes("start one")
+    arguments = " ".join(word for process in yard.processes() for word in command(process))
+    yard.open_gates("one")
+    yard.await_states(invocation, "SUCCEEDED")
+    folder = yard.run_dir(invocation)
+    server, harness = (json.loads((folder / name / "seen.json").read_text()) for name in ("deployment", "one"))
+    assert (server["SERVER_KEY"], harness["TASK_KEY"]) == (theirs, ours)
+    assert "SERVER_KEY" not in harness
+    assert "TASK_KEY" not in server
+    assert stat.S_IMODE((folder / "deployment" / ".secrets.env").stat().st_mode) == 0o600
+    assert not [key for key in (ours, theirs.split(maxsplit=1)[0]) if key in arguments]
+    assert leaks(yard, [ours, theirs.split(maxsplit=1)[0]]) == []
+    assert not list(yard.folder.rglob("X"))

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from evalyard import Connection
-from evalyard.testing.contract import Conformance
+from evalyard.testing import Conformance
 from evalyard.testing.fake import Fake
 from evalyard.testing.fake_backend import FakeBackend
 

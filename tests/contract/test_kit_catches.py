@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from evalyard import Context, EvalyardError, Handle, JobState, LaunchError, LogChunk, Observation, Plan, hookimpl
-from evalyard.testing.contract import Conformance
+from evalyard.testing import Conformance
 from evalyard.testing.fake import Fake
 from evalyard.testing.fake_backend import FakeBackend
 from evalyard.testing.rig import Rig, rigged

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from evalyard.testing.contract import Conformance
+from evalyard.testing import Conformance
 
 
 class TestLocalHostMode(Conformance):

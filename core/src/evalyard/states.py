@@ -40,11 +40,6 @@ class JobState(StrEnum):
         """Whether nothing can follow."""
         return self in FINAL
 
-    @property
-    def started(self) -> bool:
-        """Whether a backend may hold something under this attempt's name."""
-        return self in (JobState.QUEUED, JobState.RUNNING, JobState.COLLECTING)
-
 
 FINAL = frozenset(
     {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.LOST},

@@ -97,7 +97,7 @@ def test_search_narrows_by_text_harness_and_endpoint() -> None:
 def test_a_folder_of_ones_own_adds_and_replaces(tmp_path: Path) -> None:
     (tmp_path / "harnesses.csv").write_text("harness,kind,image\nours,nemo,registry.example/ours:2\n")
     (tmp_path / "tasks.csv").write_text(
-        "task,harness,endpoint_types,description\nowntask,ours,chat,of ours\nifeval,lm-evaluation-harness,completions,\n"
+        "task,harness,endpoint_types\nowntask,ours,chat\nifeval,lm-evaluation-harness,completions\n"
     )
     known = catalogue((tmp_path,))
     own = known.find("owntask")

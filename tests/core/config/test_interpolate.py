@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from evalyard.config.interpolate import check_missing, escape, interpolate
 from evalyard.config.load import parse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -95,9 +96,19 @@ def start(folder: Path, environment: Mapping[str, str], shell: str = "dash") -> 
     )
 
 
+def end_of(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a started script to end; return its exit code. One that does not end is ended, and fails the test."""
+    try:
+        return process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
 def launch(folder: Path, environment: Mapping[str, str] | None = None, shell: str = "dash") -> ExitRecord:
     """Run a job script as evalyard does, to its end; return what it recorded."""
-    start(folder, environment or launched(), shell).wait(PATIENCE_S * 2)
+    end_of(start(folder, environment or launched(), shell))
     record = read_exit(folder, 1)
     assert record is not None
     return record

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.core.harness.jobs import (
     WRITE_RESULTS,
     argv,
     by_hand,
+    end_of,
     launch,
     launched,
     make_job,
@@ -87,7 +89,7 @@ def test_two_launches_of_one_attempt_start_one_harness(tmp_path: Path) -> None:
     def pair(number: int) -> int:
         folder = write(tmp_path / str(number), job)
         environment = launched(COUNT=str(tmp_path / f"{number}.count"))
-        codes = [process.wait() for process in [start(folder, environment) for _ in range(2)]]
+        codes = [end_of(process) for process in [start(folder, environment) for _ in range(2)]]
         assert codes == [0, 0]
         return (tmp_path / f"{number}.count").read_text().count("run")
 
@@ -100,7 +102,7 @@ def test_an_attempt_that_somebody_else_has_is_left_alone(tmp_path: Path) -> None
     count = tmp_path / "count"
     launch(folder, launched(COUNT=str(count)))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert start(folder, launched(mark="f" * 32, COUNT=str(count))).wait() == 0
+    assert end_of(start(folder, launched(mark="f" * 32, COUNT=str(count)))) == 0
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert count.read_text() == "run\n"
 
@@ -108,7 +110,7 @@ def test_an_attempt_that_somebody_else_has_is_left_alone(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_written_is_no_attempt(tmp_path: Path) -> None:
     folder = write(tmp_path, make_job())
     (folder / "attempts").write_text("in the way")
-    assert start(folder, launched()).wait() == 73
+    assert end_of(start(folder, launched())) == 73
     done = by_hand(folder)
     assert done.returncode == 73
     assert "cannot write in" in done.stderr
@@ -136,6 +138,13 @@ def test_by_hand_again_and_again_keeps_every_attempt(shell: str, tmp_path: Path)
     record = read_exit(folder, 3)
     assert record is not None
     assert (record.by_hand, record.mark, record.exit_code) == (True, "", 0)
+
+
+def test_while_an_attempt_runs_no_exit_record_of_an_earlier_one_is_in_the_task_folder(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_job(f"[ ! -e exit.json ] && {WRITE_RESULTS}"))
+    launch(folder)
+    assert by_hand(folder).returncode == 0
+    assert (folder / "exit.json").exists()
 
 
 def test_by_hand_the_exit_code_is_the_harnesss(tmp_path: Path) -> None:
@@ -172,7 +181,7 @@ def test_by_hand_beside_a_running_attempt_is_refused_with_the_way_to_stop_it(tmp
     assert f"attempt 1 is still running (process {running.pid})" in done.stderr
     assert f"kill {running.pid}" in done.stderr
     (folder / "go").touch()
-    assert running.wait() == 0
+    assert end_of(running) == 0
     assert by_hand(folder).returncode == 0
     assert attempts_in(folder) == (1, 2)
 
@@ -182,7 +191,7 @@ def test_an_attempt_whose_process_is_gone_stands_in_nobodys_way(tmp_path: Path) 
     running = start(folder, launched())
     until((folder / "second").exists)
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    end_of(running)
     assert read_exit(folder, 1) is None
     assert by_hand(folder).returncode == 0
     assert attempts_in(folder) == (1, 2)
@@ -191,7 +200,7 @@ def test_an_attempt_whose_process_is_gone_stands_in_nobodys_way(tmp_path: Path) 
 def test_a_launch_after_attempts_by_hand_keeps_theirs(tmp_path: Path) -> None:
     folder = write(tmp_path, make_job(f"{WRITE_RESULTS}; echo $NUMBER >artifacts/number"))
     by_hand(folder, NUMBER="1")
-    assert start(folder, launched(2, NUMBER="2")).wait() == 0
+    assert end_of(start(folder, launched(2, NUMBER="2"))) == 0
     assert (folder / "attempts" / "1" / "artifacts" / "number").read_text() == "1\n"
     assert (folder / "artifacts" / "number").read_text() == "2\n"
 
@@ -225,7 +234,7 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
     running = start(folder, launched(), shell)
     until((folder / "ready").exists)
     running.send_signal(number)
-    assert running.wait() == code
+    assert end_of(running) == code
     record = read_exit(folder, 1)
     assert record is not None
     assert (record.exit_code, record.signal, record.results) == (code, name, True)
@@ -236,13 +245,19 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
 
 
 @each_shell
-def test_a_signal_before_the_harness_starts_reaches_it_all_the_same(shell: str, tmp_path: Path) -> None:
-    folder = write(tmp_path, make_job("sleep 600"))
-    running = start(folder, launched(), shell)
-    until((folder / "attempts" / "1" / "started.json").exists)
-    until(lambda: (folder / "logs" / "stdout.log").exists() and log(folder))
-    running.send_signal(signal.SIGTERM)
-    assert running.wait() == 143
+def test_a_signal_at_any_moment_of_the_start_ends_the_job_and_is_recorded(shell: str, tmp_path: Path) -> None:
+    def interrupted(number: int) -> tuple[int, str]:
+        folder = write(tmp_path / str(number), make_job("sleep 600"))
+        running = start(folder, launched(), shell)
+        until((folder / "attempts" / "1" / "started.json").exists)
+        time.sleep(number * 0.002)
+        running.send_signal(signal.SIGTERM)
+        code = end_of(running)
+        record = read_exit(folder, 1)
+        return code, record.signal if record else "no record"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(interrupted, range(32))) == [(143, "TERM")] * 32
 
 
 @pytest.mark.parametrize(

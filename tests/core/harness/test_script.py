@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from evalyard.harness.script import job_script, run_all_script, server_script, with_server_script
 from evalyard.records import Server

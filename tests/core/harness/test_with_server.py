@@ -15,7 +15,7 @@ import pytest
 from evalyard.harness.evidence import attempts_in, read_exit
 from evalyard.harness.script import SERVER_FOLDER, run_all_script
 from evalyard.records import Server
-from tests.core.harness.jobs import WRITE_RESULTS, by_hand, launch, launched, make_job, start, until, write
+from tests.core.harness.jobs import WRITE_RESULTS, by_hand, end_of, launch, launched, make_job, start, until, write
 
 FAKE = Server(recipe="generic", model_id="m", script="unused", paths={"chat": "/v1/chat/completions"})
 DEAD_URL = "http://127.0.0.1:9"
@@ -69,7 +69,7 @@ def test_the_harness_starts_when_the_server_is_ready_and_not_before(
     until(lambda: "waiting up to" in _log(folder))
     assert not (folder / "began").exists()
     healthy.set()
-    assert running.wait() == 0
+    assert end_of(running) == 0
     assert (folder / "began").read_text() == f"{url}/v1/chat/completions\n"
 
 
@@ -96,7 +96,7 @@ def test_a_server_that_dies_during_the_evaluation_ends_it(tmp_path: Path, health
     running = start(folder, served(url, tmp_path / "ended"))
     until((folder / "began").exists)
     (tmp_path / "ended").touch()
-    assert running.wait() == 72
+    assert end_of(running) == 72
     record = read_exit(folder, 1)
     assert record is not None
     assert (record.exit_code, record.reason) == (72, "the model server ended during the evaluation")
@@ -117,7 +117,7 @@ def test_a_wait_for_a_server_ends_on_a_signal(tmp_path: Path) -> None:
     running = start(folder, served(DEAD_URL, tmp_path / "ended"))
     until(lambda: "waiting up to" in _log(folder))
     running.send_signal(signal.SIGTERM)
-    assert running.wait() == 143
+    assert end_of(running) == 143
     assert not (folder / "began").exists()
 
 
@@ -167,7 +167,7 @@ def test_by_hand_interrupting_the_task_ends_the_server_too(tmp_path: Path) -> No
     running = start(folder, {"PATH": launched()["PATH"]})
     until((folder / "began").exists)
     running.send_signal(signal.SIGTERM)
-    assert running.wait() == 143
+    assert end_of(running) == 143
     until(lambda: not _processes_below(tmp_path))
     assert read_exit(tmp_path / "run" / SERVER_FOLDER, 1) is not None
 

@@ -13,11 +13,13 @@ from evalyard.orchestrator.decide import (
     Abort,
     Collect,
     Launch,
+    Matter,
     Provision,
     Release,
     Settle,
     Situation,
     Step,
+    ended_reason,
     next_steps,
     unfinished,
 )
@@ -55,7 +57,7 @@ def situation(
     wants: tuple[tuple[str, NeedKind], ...] = (),
     concurrency: int | None = None,
     fetches: bool = False,
-    resting: str = "",
+    resting: tuple[Matter, ...] = (),
 ) -> Situation:
     header = invocation(jobs=len(jobs))
     wanted = tuple(Need(key=key, kind=kind) for key, kind in wants)
@@ -73,7 +75,7 @@ def situation(
             for number, plan in enumerate(plans(header), start=1)
         },
         fetches=fetches,
-        resting=frozenset(resting.split()),
+        resting=frozenset(resting),
     )
 
 
@@ -97,10 +99,13 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         [Launch(jobs=(1,))],
     ),
     "a need that rests holds up what may build on it": (
-        situation(WAITING, wants=(FILES, SERVER), resting="files"),
+        situation(WAITING, wants=(FILES, SERVER), resting=(("provision", "files"),)),
         [],
     ),
-    "a job that rests waits, the others start": (situation(WAITING, WAITING, resting="1"), [Launch(jobs=(2,))]),
+    "a job that rests waits, the others start": (
+        situation(WAITING, WAITING, resting=(("launch", 1),)),
+        [Launch(jobs=(2,))],
+    ),
     "a running job is left alone": (situation(RUNNING), []),
     "the concurrency of a backend without a queue is kept": (
         situation(RUNNING, WAITING, WAITING, WAITING, concurrency=3),
@@ -112,7 +117,7 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         situation(UNANSWERED, WAITING, concurrency=1),
         [Launch(jobs=(1,))],
     ),
-    "an unanswered job that rests is not launched yet": (situation(UNANSWERED, resting="1"), []),
+    "an unanswered job that rests is not launched yet": (situation(UNANSWERED, resting=(("launch", 1),)), []),
     "a job that only somebody's own run followed counts as evalyard left it": (
         situation([RELEASED, Attempt(number=2, by_hand=True, sent=True, state=S.RUNNING)]),
         [],
@@ -124,7 +129,7 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
     ),
     "an unanswered job that is cancelled ends and is never launched again": (
         situation(evolve(UNANSWERED, cancel_asked=True)),
-        [Settle(job=1, state=S.CANCELLED, reason="cancelled before it was launched")],
+        [Settle(job=1, state=S.CANCELLED, reason="cancelled before the backend confirmed it")],
     ),
     "and what the backend has of it after all is removed": (
         situation(evolve(UNANSWERED, state=S.CANCELLED, cancel_asked=True)),
@@ -138,11 +143,11 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
     # needs that end
     "a job whose server died before it started fails with the server's reason": (
         situation(WAITING, needs=SERVER_DIED, wants=(FILES, SERVER)),
-        [Settle(job=1, state=S.FAILED, reason="server: exit code 3")],
+        [Settle(job=1, state=S.FAILED, reason="the model server ended: exit code 3")],
     ),
     "a job whose server died under it is asked to end": (
         situation(RUNNING, needs=SERVER_DIED, wants=(FILES, SERVER)),
-        [Abort(job=1, reason="the server that it used ended: exit code 3")],
+        [Abort(job=1, reason="the model server ended: exit code 3")],
     ),
     "a job that a person cancelled is not asked again when its server dies": (
         situation(evolve(RUNNING, cancel_asked=True), needs=SERVER_DIED, wants=(FILES, SERVER)),
@@ -158,7 +163,7 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
     "an ended job is released": (situation(SUCCEEDED, RUNNING), [Release(jobs=(1,), needs=())]),
     "a released job is done with": (situation(RELEASED), []),
     "a job that was never sent holds nothing": (situation(CANCELLED), []),
-    "a release that rests waits": (situation(SUCCEEDED, resting="1"), []),
+    "a release that rests waits": (situation(SUCCEEDED, resting=(("release", 1),)), []),
     "artifacts come home before the job is removed": (situation(SUCCEEDED, fetches=True), [Collect(job=1)]),
     "with its artifacts home it is removed": (
         situation(evolve(SUCCEEDED, collected=True), fetches=True),
@@ -177,7 +182,7 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         [],
     ),
     "a server stays while a job waits that will use it": (
-        situation(RELEASED, WAITING, needs=BOTH_THERE, wants=(FILES, SERVER), resting="2"),
+        situation(RELEASED, WAITING, needs=BOTH_THERE, wants=(FILES, SERVER), resting=(("launch", 2),)),
         [],
     ),
     "needs go in the reverse of the order in which they came": (
@@ -207,8 +212,12 @@ def test_what_follows(now: Situation, steps: list[Step]) -> None:
 @pytest.mark.parametrize("kind", [NeedKind.FILES, NeedKind.SERVER])
 def test_a_job_whose_need_could_not_be_made_fails_and_starts_nothing(kind: NeedKind) -> None:
     failed = Attempt(number=1, sent=True, kind=kind, state=S.FAILED, reason="disk full")
-    steps = next_steps(situation(WAITING, needs={"it": failed}, wants=(("it", kind),)))
-    assert steps == [Settle(job=1, state=S.FAILED, reason="it: disk full")]
+    now = situation(WAITING, needs={"it": failed}, wants=(("it", kind),))
+    (step,) = next_steps(now)
+    need = now.history.need("it")
+    assert need is not None
+    assert step == Settle(job=1, state=S.FAILED, reason=ended_reason(need))
+    assert step.reason.endswith("ended: disk full")
 
 
 def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
@@ -224,7 +233,7 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         (situation(WAITING), True),
         (situation(RUNNING), False),
         (situation(UNANSWERED), True),
-        (situation(UNANSWERED, resting="1"), True),
+        (situation(UNANSWERED, resting=(("launch", 1),)), True),
         (situation(RUNNING, WAITING, concurrency=1), True),
         (situation(RELEASED), False),
         (situation(SUCCEEDED), False),

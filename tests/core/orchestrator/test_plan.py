@@ -73,7 +73,7 @@ def planned(asked: RunSpec, attempts: tuple[Attempt, ...] = ()) -> tuple[list[Jo
 
 def test_jobs_are_numbered_from_one_in_the_order_of_the_tasks() -> None:
     found = headers(spec(task("b"), task("a"), task("b")))
-    assert [(job.number, job.task, job.folder) for job in found] == [(1, "b", "b.1"), (2, "a", "a"), (3, "b", "b.2")]
+    assert [(job.number, job.task, job.folder) for job in found] == [(1, "b", "b.0"), (2, "a", "a"), (3, "b", "b.1")]
 
 
 def test_every_first_attempt_has_a_mark_of_its_own() -> None:
@@ -86,11 +86,7 @@ def test_a_job_carries_all_that_its_executor_needs() -> None:
     (job,), (plan,) = planned(spec(task(env={"HF_TOKEN": TOKEN})), (Attempt(number=1, attempt=4, mark="mark"),))
     assert (job.id, job.name, job.mark) == ("a1b2c3d4.1", "ey-a1b2c3d4-1-4", "mark")
     assert job.directory == "/nowhere/run/mine"
-    assert (job.endpoint.url, job.endpoint.type, job.endpoint.model_id) == (
-        "http://h/v1/completions",
-        "completions",
-        "m",
-    )
+    assert job.endpoint == EndpointSpec(url="http://h/v1/completions", type="completions", model_id="m")
     assert (job.harness.name, job.harness.script) == ("command", "run it")
     assert {file.path: (file.text, file.mode) for file in job.files if not file.secrets}["config.yaml"] == (
         "the: whole\n",

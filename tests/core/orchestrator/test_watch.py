@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evalyard.orchestrator.watch import SILENCE_GRACE_S, changes, verdict
 from evalyard.plugins.session import NOT_MENTIONED

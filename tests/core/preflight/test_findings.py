@@ -16,11 +16,13 @@ from evalyard.preflight.findings import (
     worst,
 )
 from evalyard.records import Finding, Need, NeedKind, Plan, PlannedFile, SecretRef, Severity
-from evalyard.specs import DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
+from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
 from tests.core.harness.smoke_servers import demo_endpoint
 from tests.core.preflight.endpoint_servers import raw_endpoint, reply, unused_url
 
 CANARY = "sk-canary-0d5b77"
+
+COMMAND = CommandSpec(command="true")
 
 
 def finding(severity: Severity) -> Finding:
@@ -146,7 +148,7 @@ def test_an_endpoint_that_the_run_serves_is_not_asked() -> None:
 
 
 def test_a_good_endpoint_is_asked_once_for_each_type_of_the_tasks() -> None:
-    tasks = [TaskSpec(name=f"t{n}", endpoint_type=kind) for n, kind in enumerate(["chat", "completions", "chat"])]
+    tasks = [TaskSpec(name="own", harness=COMMAND, endpoint_type=kind) for kind in ("chat", "completions", "chat")]
     with raw_endpoint(reply(200, {"choices": [{"text": "1"}]})) as server:
         found = endpoint_findings(spec(server.url, *tasks), {})
     assert [item.severity for item in found] == [Severity.OK, Severity.OK]
@@ -182,7 +184,7 @@ def test_an_endpoint_that_is_not_there_is_unreachable(model: str | None) -> None
 )
 def test_the_key_comes_from_where_the_task_takes_it(env: dict[str, EnvValue], environ: Mapping[str, str]) -> None:
     with demo_endpoint(api_key=CANARY) as url:
-        task = TaskSpec(name="t", env=env)
+        task = TaskSpec(name="smoke", env=env)
         (found,) = endpoint_findings(spec(f"{url}/v1/chat/completions", task, key_name="MY_KEY"), environ)
     assert found.severity is Severity.OK, found
 
@@ -190,7 +192,7 @@ def test_the_key_comes_from_where_the_task_takes_it(env: dict[str, EnvValue], en
 def test_a_wrong_key_is_blamed_on_the_variable_that_holds_it() -> None:
     env = {"MY_KEY": EnvValue(source=ValueSource.HOST, text="OTHER")}
     with demo_endpoint(api_key="right-key") as url:
-        task = TaskSpec(name="t", env=env)
+        task = TaskSpec(name="smoke", env=env)
         config = spec(f"{url}/v1/chat/completions", task, key_name="MY_KEY", model=None)
         (found,) = endpoint_findings(config, {"OTHER": CANARY})
     assert "the API key in OTHER" in found.message
@@ -198,7 +200,7 @@ def test_a_wrong_key_is_blamed_on_the_variable_that_holds_it() -> None:
 
 
 def test_an_unset_key_is_one_error_and_nothing_is_asked() -> None:
-    tasks = [TaskSpec(name="a", endpoint_type="chat"), TaskSpec(name="b", endpoint_type="completions")]
+    tasks = [TaskSpec(name="own", harness=COMMAND, endpoint_type=kind) for kind in ("chat", "completions")]
     with raw_endpoint(reply(200, {})) as server:
         (found,) = endpoint_findings(spec(server.url, *tasks, key_name="MY_KEY"), {})
     assert (found.severity, found.subject, found.message) == (Severity.ERROR, "variable MY_KEY", "not set")
@@ -206,7 +208,7 @@ def test_an_unset_key_is_one_error_and_nothing_is_asked() -> None:
 
 
 def test_a_key_that_only_the_job_can_see_leaves_the_endpoint_unasked_and_says_so() -> None:
-    task = TaskSpec(name="t", env={"MY_KEY": EnvValue(source=ValueSource.RUNTIME, text="THERE")})
+    task = TaskSpec(name="smoke", env={"MY_KEY": EnvValue(source=ValueSource.RUNTIME, text="THERE")})
     with raw_endpoint(reply(200, {})) as server:
         (found,) = endpoint_findings(spec(server.url, task, key_name="MY_KEY"), {})
     assert found.severity is Severity.WARNING

@@ -6,8 +6,7 @@ from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from evalyard.records import Handle, NeedKind
 from evalyard.states import FINAL, JobState, may_follow

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from evalyard.config.compose import data_folders
 from evalyard.errors import ConfigError
 
 PREFERENCE = ("simple_evals", "lm-evaluation-harness", "bigcode-evaluation-harness")
@@ -135,16 +136,18 @@ class Catalogue:
         )
 
 
-def catalogue(folders: Sequence[Path] = ()) -> Catalogue:
-    """Return the bundled catalogue with those of further folders; a harness or task given again replaces the former.
+def catalogue(folders: Sequence[str | Path] = ()) -> Catalogue:
+    """Return the bundled catalogue, with those of installed `evalyard.data` packages and of further folders.
+
+    A harness or task that is given again replaces the former.
 
     Raises:
         ConfigError: a table of a folder is not of the form; the message names file and line.
     """
-    if not folders:
+    further = [*data_folders(), *map(Path, folders)]
+    if not further:
         return _bundled()
-    bundled = files("evalyard.catalogue")
-    return _read([bundled, *folders])
+    return _read([files("evalyard.catalogue"), *further])
 
 
 @cache

@@ -5,6 +5,7 @@ Commands are loaded when they are used, so that `--help` imports neither a plugi
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -16,10 +17,12 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from evalyard import __version__
-from evalyard.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EvalyardError
+from evalyard.cli.streams import leave, prepare_streams
+from evalyard.errors import EXIT_INTERRUPTED, EXIT_JOB_FAILED, EXIT_OK, EXIT_USAGE, EvalyardError
 from evalyard.secrets import redact
 
 EXIT_BUG = 70
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 app = App(
     name="evalyard",
@@ -56,6 +59,7 @@ app.command(_ls)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
+    prepare_streams()
     signal.signal(signal.SIGTERM, _interrupt)
     # Commands are short and make few cycles: looking for garbage as eagerly as Python does costs a tenth of their time.
     gc.set_threshold(100_000)
@@ -75,14 +79,23 @@ def call(arguments: Sequence[str]) -> int:
         return _complain("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of a pipe left (`| head`): nothing to say, and nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave(sys.stdout)
         return EXIT_OK
-    except Exception as error:
-        if os.environ.get("EVALYARD_DEBUG"):
-            raise
-        text = f"a bug in evalyard: {type(error).__name__}: {error}\n  EVALYARD_DEBUG=1 shows where; please report it"
-        return _complain(text, EXIT_BUG)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            return _bug(error)
+        leave(sys.stdout)
+        return _complain(f"cannot write what there is to say: {error.strerror}", EXIT_JOB_FAILED)
+    except Exception as error:  # noqa: BLE001 - the last boundary: whatever escaped is a bug of ours, and says so
+        return _bug(error)
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get("EVALYARD_DEBUG"):
+        raise error
+    text = f"a bug in evalyard: {type(error).__name__}: {error}\n  EVALYARD_DEBUG=1 shows where; please report it"
+    return _complain(text, EXIT_BUG)
 
 
 def _complain(text: str, code: int) -> int:

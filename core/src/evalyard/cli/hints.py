@@ -36,6 +36,11 @@ def migrate(config: Path) -> str:
     return f"evalyard migrate {shlex.quote(str(config))}"
 
 
+def kill(*ids: str) -> str:
+    """How to end jobs."""
+    return f"evalyard kill {' '.join(ids)}"
+
+
 def tail(log: Path) -> str:
     """How to follow a log without evalyard."""
     return f"tail -f {shlex.quote(str(log))}"

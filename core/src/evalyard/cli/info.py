@@ -6,6 +6,7 @@ from typing import Any
 
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import put, put_json, status_json
+from evalyard.ids import split_job_id
 from evalyard.orchestrator.survey import RunStatus, survey
 from evalyard.store.layout import artifacts_folder, job_folder
 from evalyard.store.lookup import look_up
@@ -26,18 +27,18 @@ def info(id: str = "latest", /, *, json: AsJson = False) -> None:  # noqa: A002 
         return
     for key, value in data.items():
         if key != "jobs":
-            put(f"{key:<12} {value}")
+            put(f"{key:<14} {value}")
     for job in data["jobs"]:
         put("")
         for key, value in job.items():
-            put(f"  {key:<12} {value}")
+            put(f"  {key:<14} {value}")
 
 
 def _data(store: Store, status: RunStatus) -> dict[str, Any]:
     header = status.history.invocation
     jobs = []
     for job in status.jobs:
-        number = int(job.job.rpartition(".")[2])
+        _, number = split_job_id(job.job)
         folder = job_folder(store, header, header.job(number))
         handle = status.history.job(number).launched.handle
         jobs.append(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from evalyard import config as configuration
@@ -51,6 +51,13 @@ class Loaded:
     """Variables that the --env-file added."""
     path: Path
     overrides: tuple[str, ...]
+    only_tasks: tuple[str, ...] = ()
+
+    def with_override(self, override: str) -> Loaded:
+        """Return the same with one more `-o`."""
+        overrides = (*self.overrides, override)
+        spec = configuration.load_run(self.path, overrides, only_tasks=self.only_tasks, environ=self.environ)
+        return evolve(self, spec=spec, overrides=overrides)
 
 
 def load(
@@ -73,7 +80,9 @@ def load(
     given = (*overrides, "execution.use_docker=false") if no_docker else tuple(overrides)
     environ, added = environment(env_file)
     spec = configuration.load_run(path, given, only_tasks=tasks, environ=environ)
-    return Loaded(spec=spec, environ=environ, names_from_file=added, path=path, overrides=given)
+    return Loaded(
+        spec=spec, environ=environ, names_from_file=added, path=path, overrides=given, only_tasks=tuple(tasks)
+    )
 
 
 def environment(env_file: Path | None) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from evalyard.cli.streams import deliver
 from evalyard.records import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.states import JobState
@@ -31,7 +32,7 @@ Row = Sequence[str]
 
 def say(text: str = "", *, to: IO[str] | None = None) -> None:
     """Print a line for a person; to stderr unless told otherwise, so that stdout stays for what scripts read."""
-    print(redact(text), file=to or sys.stderr, flush=True)
+    deliver(redact(text), to or sys.stderr)
 
 
 def show_notices() -> None:
@@ -51,12 +52,24 @@ def show_notices() -> None:
 
 def put(text: str) -> None:
     """Print a line of what was asked for, to stdout, at once."""
-    print(redact(text), flush=True)
+    deliver(redact(text), sys.stdout)
 
 
 def put_json(data: Any) -> None:
     """Print data as JSON to stdout."""
-    print(redact(json.dumps(data, indent=2, ensure_ascii=False)), flush=True)
+    deliver(json.dumps(_redacted(data), indent=2, ensure_ascii=False), sys.stdout)
+
+
+def _redacted(data: Any) -> Any:
+    # Text by text: in the whole, escapes would hide a value, and a value like `true` would break the syntax.
+    match data:
+        case str():
+            return redact(data)
+        case Mapping():
+            return {key: _redacted(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_redacted(value) for value in data]
+    return data
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Row], styles: Mapping[str, str], *, to: IO[str]) -> None:
@@ -67,9 +80,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Row], styles: Mapping[str,
     """
     clean = [[redact(cell) for cell in row] for row in rows]
     if not to.isatty():
-        for line in plain_table(columns, clean):
-            print(line, file=to)
-        to.flush()
+        deliver("\n".join(plain_table(columns, clean)), to)
         return
     from rich.console import Console
 
@@ -148,7 +159,7 @@ def show_statuses(statuses: Sequence[RunStatus], *, to: IO[str]) -> None:
 def show_findings(findings: Sequence[Finding], *, to: IO[str]) -> None:
     """Print what a check found, each with its remedy."""
     rows = [(finding.severity.value, finding.subject, finding.message, finding.remedy) for finding in findings]
-    show_table(("", "what", "found", "what to do"), rows, SEVERITY_STYLES, to=to)
+    show_table(("is", "what", "found", "what to do"), rows, SEVERITY_STYLES, to=to)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

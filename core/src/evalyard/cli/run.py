@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from attrs import evolve
 from cyclopts import Parameter
 
 from evalyard.cli import hints
@@ -25,15 +24,17 @@ from evalyard.cli.options import (
 from evalyard.cli.planned import plans_json, show_plans
 from evalyard.cli.render import put, put_json, say, show_findings, show_notices
 from evalyard.cli.waiting import launched, see_through
-from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
+from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, UsageError
 from evalyard.orchestrator.begin import Prepared, begin, prepare
-from evalyard.orchestrator.plan import check_trust
+from evalyard.orchestrator.plan import check_listed, check_trust
 from evalyard.orchestrator.run import OpenRun
 from evalyard.preflight.checks import dry_findings, run_findings
 from evalyard.preflight.endpoint import only_model
+from evalyard.preflight.findings import worst
 from evalyard.records import Finding, Severity
 from evalyard.store.runs import Store
 
+ConfigArgument = Annotated[str | None, Parameter(help="The configuration, as with --config.")]
 Tasks = Annotated[
     tuple[str, ...],
     Parameter(
@@ -54,8 +55,15 @@ Trust = Annotated[
     bool, Parameter(name="--trust-pre-cmd", negative=(), show_default=False, help="Allow pre_cmd and post_cmd.")
 ]
 
+Unlisted = Annotated[
+    bool,
+    Parameter(name="--allow-unlisted", negative=(), show_default=False, help="Allow images that no catalogue lists."),
+]
+
 
 def run(
+    file: ConfigArgument = None,
+    /,
     *,
     config: ConfigFile = None,
     config_dir: ConfigDir = None,
@@ -67,6 +75,7 @@ def run(
     wait: Wait = False,
     env_file: EnvFile = None,
     trust_pre_cmd: Trust = False,
+    allow_unlisted: Unlisted = False,
     json: AsJson = False,
 ) -> int:
     """Run the evaluations of a configuration.
@@ -74,8 +83,10 @@ def run(
     Prints the id of the run on stdout, everything else on stderr, and returns once the backend or a keeper holds the
     jobs.
     """
+    if file and (config or config_name):
+        raise UsageError(f"two configurations are given: {file} and {config or config_name}")
     loaded = load(
-        config,
+        file or config,
         config_dir,
         config_name,
         overrides=override,
@@ -84,6 +95,7 @@ def run(
         tasks=task,
     )
     check_trust(loaded.spec, trusted=trust_pre_cmd or os.environ.get("EVALYARD_TRUST_PRE_CMD") == "1")
+    check_listed(loaded.spec, allowed=allow_unlisted or os.environ.get("EVALYARD_ALLOW_UNLISTED") == "1")
     if loaded.names_from_file:
         say(f"from the env file: {', '.join(loaded.names_from_file)}")
     _show_notes(loaded)
@@ -93,8 +105,10 @@ def run(
     loaded = _with_model(loaded)
     prepared = prepare(loaded.spec, store.unused_id())
     findings = run_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
-    if any(finding.severity is not Severity.OK for finding in findings):
+    if worst(findings) is not Severity.OK:
         show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
+        if worst(findings) is Severity.WARNING:
+            say("the run starts all the same")
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         return _refusal(errors)
@@ -110,8 +124,9 @@ def _show_notes(loaded: Loaded) -> None:
     count = len(loaded.spec.deprecations)
     if count:
         say(f"note       {count} older spelling{'s' if count > 1 else ''}; {hints.migrate(loaded.path)} rewrites them")
-    if loaded.spec.auto_export:
-        say(f"note       nothing goes to {', '.join(loaded.spec.auto_export)}: exporters are not in this version")
+    destinations = dict.fromkeys((*loaded.spec.auto_export, *(export.name for export in loaded.spec.exports)))
+    if destinations:
+        say(f"note       nothing goes to {', '.join(destinations)}: exporters are not in this version")
 
 
 def _refusal(errors: list[Finding]) -> int:
@@ -127,10 +142,7 @@ def _with_model(loaded: Loaded) -> Loaded:
     key = loaded.environ.get(endpoint.api_key_name) if endpoint.api_key_name else None
     model = only_model(endpoint.url, key, api_key_name=endpoint.api_key_name)
     say(f"model      {model} (the only one that the endpoint serves)")
-    again = load(str(loaded.path), overrides=(*loaded.overrides, f"target.api_endpoint.model_id={model}"))
-    kept = {task.name for task in loaded.spec.tasks}
-    tasks = tuple(task for task in again.spec.tasks if task.name in kept)
-    return evolve(loaded, spec=evolve(again.spec, tasks=tasks))
+    return loaded.with_override(f"target.api_endpoint.model_id={model}")
 
 
 def _announce(run: OpenRun, *, as_json: bool) -> None:

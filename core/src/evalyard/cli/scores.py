@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from evalyard.cli.render import say, show_table
 from evalyard.errors import EvalyardError
+from evalyard.ids import split_job_id
 from evalyard.orchestrator.survey import RunStatus
 from evalyard.results.parse import read_results
 from evalyard.results.records import Score
@@ -26,9 +27,13 @@ def scores_of(store: Store, status: RunStatus) -> tuple[dict[str, tuple[Score, .
         if job.state is not JobState.SUCCEEDED:
             without[job.job] = f"{job.state.value}{': ' + job.reason if job.reason else ''}"
             continue
-        number = int(job.job.rpartition(".")[2])
+        _, number = split_job_id(job.job)
         invocation = status.history.invocation
-        plan = store.plan(invocation.id, number, status.history.job(number).launched.number)
+        try:
+            plan = store.plan(invocation.id, number, status.history.job(number).launched.number)
+        except EvalyardError as error:
+            without[job.job] = error.message
+            continue
         if plan.results is None:
             without[job.job] = "its harness leaves no result file"
             continue

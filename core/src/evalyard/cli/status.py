@@ -19,7 +19,7 @@ from evalyard.cli.render import (
     status_json,
     status_row,
 )
-from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK
+from evalyard.errors import EXIT_BACKEND, EXIT_JOB_FAILED, EXIT_OK
 from evalyard.orchestrator.survey import RunStatus, survey
 from evalyard.secrets import redact
 from evalyard.states import JobState
@@ -36,7 +36,7 @@ def status(
     ] = False,
     json: AsJson = False,
 ) -> int:
-    """Show where runs and jobs stand, and why. Exits 1 when one of them failed.
+    """Show where runs and jobs stand, and why. Exits 1 when one of them failed, 3 when one cannot be told.
 
     Args:
         ids: Runs or jobs, whole ids or their start; by default what has not ended, else the latest run.
@@ -71,8 +71,9 @@ def unended(store: Store) -> tuple[Selection, ...]:
 
 def _code(statuses: list[RunStatus]) -> int:
     states = [job.state for status in statuses for job in status.jobs]
-    bad = any(state.final and state is not JobState.SUCCEEDED for state in states)
-    return EXIT_JOB_FAILED if bad else EXIT_OK
+    if any(state.final and state is not JobState.SUCCEEDED for state in states):
+        return EXIT_JOB_FAILED
+    return EXIT_BACKEND if JobState.UNKNOWN in states else EXIT_OK
 
 
 def _watch(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:

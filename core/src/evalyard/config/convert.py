@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from evalyard.config.deployment import is_served, read_deployment
 from evalyard.config.environment import overlay, read_env_vars
@@ -15,7 +16,7 @@ from evalyard.specs import RunSpec
 
 _KEYS = (
     *("env_vars", "target", "execution", "deployment", "auxiliary_deployments", "evaluation", "export", "extensions"),
-    "user_config_path",
+    *("catalogue", "user_config_path"),
 )
 
 
@@ -30,6 +31,7 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
     exports = read_sections(top, "export", problems, skip=("env_vars",))
     extensions = read_sections(top, "extensions", problems)
     auxiliary = read_sections(top, "auxiliary_deployments", problems)
+    catalogue = _folders(top, problems)
     problems.raise_if_any()
     return RunSpec(
         source=source,
@@ -42,5 +44,19 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
         auto_export=auto_export,
         extensions=extensions,
         deprecations=tuple(deprecations),
+        catalogue=catalogue,
         resolved=resolved,
     )
+
+
+def _folders(top: Fields, problems: Problems) -> tuple[str, ...]:
+    """Return the folders of `catalogue:`, complaining of each that is none."""
+    node = top.node("catalogue")
+    folders = node.value if node is not None and isinstance(node.value, list) else []
+    found = []
+    for index, folder in enumerate(folders):
+        if isinstance(folder.value, str) and Path(folder.value).is_dir():
+            found.append(folder.value)
+        else:
+            problems.add(folder.place, f"catalogue[{index}]", "is not a folder with tables tasks.csv and harnesses.csv")
+    return tuple(found)

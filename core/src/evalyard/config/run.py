@@ -72,7 +72,7 @@ def load_text(
 
 
 def _finish(root: Node) -> Node:
-    """Drop what has done its duty, and make the output folder independent of the current one."""
+    """Drop what has done its duty, and make folders independent of the current one."""
     entries = dict(root.value) if isinstance(root.value, dict) else {}
     entries.pop("user_config_path", None)
     execution = entries.get("execution")
@@ -80,9 +80,19 @@ def _finish(root: Node) -> Node:
         output = execution.value.get("output_dir")
         if output is not None and isinstance(output.value, int) and not isinstance(output.value, bool):
             output = Node(output.raw or str(output.value), output.place)  # a folder called 2026
-        if output is not None and isinstance(output.value, str) and Path(output.value).parts:
-            path = Path(output.value)
-            path = path.expanduser() if path.parts[0] == "~" else path
-            absolute = Node(str(path.absolute()), output.place)
-            entries["execution"] = Node({**execution.value, "output_dir": absolute}, execution.place)
+        if output is not None:
+            entries["execution"] = Node({**execution.value, "output_dir": _absolute(output)}, execution.place)
+    catalogue = entries.get("catalogue")
+    if catalogue is not None:
+        folders = catalogue.value if isinstance(catalogue.value, list) else [catalogue]
+        entries["catalogue"] = Node([_absolute(folder) for folder in folders], catalogue.place)
     return Node(entries, root.place)
+
+
+def _absolute(node: Node) -> Node:
+    """Return a path made absolute from the current folder; anything that is no path stays for others to complain of."""
+    if not isinstance(node.value, str) or not Path(node.value).parts:
+        return node
+    path = Path(node.value)
+    path = path.expanduser() if path.parts[0] == "~" else path
+    return Node(str(path.absolute()), node.place)

@@ -6,6 +6,8 @@ The format is core's own: plugins hand the text, or the directory where the disk
 from __future__ import annotations
 
 import json
+import platform
+from functools import cache
 from pathlib import Path
 
 from attrs import frozen
@@ -22,6 +24,40 @@ class StartRecord:
     by_hand: bool
     pid: int
     started_at: str
+    host: str = ""
+    boot: str = ""
+    """Which boot of the machine; empty where the system does not say."""
+    processes: str = ""
+    """Which table of processes its id belongs to (containers have their own); empty where there is only one."""
+
+    @property
+    def elsewhere(self) -> str:
+        """Where it runs when that is out of our sight (`on host b7`); empty when its process id has meaning here."""
+        if self.host and self.host != platform.node():
+            return f"on host {self.host}"
+        if self.processes and self.boot == boot_id() and self.processes != process_table():
+            return "in another container of this machine"
+        return ""
+
+    @property
+    def restarted(self) -> bool:
+        """Whether this machine has been started anew since."""
+        return bool(self.boot) and not self.elsewhere and self.boot != boot_id()
+
+
+@cache
+def boot_id() -> str:
+    """Return what tells this boot of the machine from others; empty where the system does not say."""
+    return _read(Path("/proc/sys/kernel/random/boot_id")).strip()
+
+
+@cache
+def process_table() -> str:
+    """Return what tells our table of processes from a container's; empty where there is only one."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def parse_exit(text: str) -> ExitRecord | None:
@@ -53,6 +89,9 @@ def parse_start(text: str) -> StartRecord | None:
             by_hand=bool(data["by_hand"]),
             pid=int(data["pid"]),
             started_at=str(data["started_at"]),
+            host=str(data.get("host", "")),
+            boot=str(data.get("boot", "")),
+            processes=str(data.get("processes", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

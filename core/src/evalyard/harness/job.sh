@@ -18,12 +18,17 @@ latest_attempt() {
   echo "$latest"
 }
 
+# Which machine, which boot of it, which table of processes: a process id means something only there.
+host=$(uname -n)
+boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+processes=$(readlink /proc/self/ns/pid 2>/dev/null)
+
 # A hard link makes the file with its whole content, or fails because somebody else was first.
 claim() {
   mkdir -p "attempts/$1" || return 2
   draft=attempts/$1/.started.$$
-  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "pid": %s, "started_at": "%s"}\n' \
-    "$1" "${EVALYARD_LAUNCH:-}" "$by_hand" "$$" "$started_at" >"$draft" || return 2
+  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "pid": %s, "host": "%s", "boot": "%s", "processes": "%s", "started_at": "%s"}\n' \
+    "$1" "${EVALYARD_LAUNCH:-}" "$by_hand" "$$" "$host" "$boot" "$processes" "$started_at" >"$draft" || return 2
   ln "$draft" "attempts/$1/started.json" 2>/dev/null
   claimed=$?
   rm -f "$draft"
@@ -33,7 +38,16 @@ claim() {
 refuse_beside_running() {
   [ -e "attempts/$1/started.json" ] && [ ! -e "attempts/$1/exit.json" ] || return 0
   running=$(sed -n 's/.*"pid": \([0-9]*\).*/\1/p' "attempts/$1/started.json")
-  case $(ps -o args= -p "${running:-0}" 2>/dev/null) in
+  if [ -n "$boot" ] && ! grep -qF "\"boot\": \"$boot\"" "attempts/$1/started.json" &&
+    grep -qF "\"host\": \"$host\"" "attempts/$1/started.json"; then
+    return 0 # the machine was restarted since
+  fi
+  if ! grep -qF "\"host\": \"$host\", \"boot\": \"$boot\", \"processes\": \"$processes\"" "attempts/$1/started.json"; then
+    [ -z "${EVALYARD_FORCE:-}" ] || return 0
+    echo "attempt $1 began on another host or in another container and may still run; if not: EVALYARD_FORCE=1 sh run.sh" >&2
+    exit 75
+  fi
+  case $(command_of "${running:-0}") in
     *run.sh*)
       echo "attempt $1 is still running (process $running): wait for it, or stop it with: kill $running" >&2
       exit 75 ;;
@@ -44,7 +58,11 @@ take_attempt() {
   if [ -n "${EVALYARD_LAUNCH:-}" ]; then
     by_hand=false
     attempt=${EVALYARD_ATTEMPT:?must be set beside EVALYARD_LAUNCH}
-    claim "$attempt" && return
+    if claim "$attempt"; then
+      # Revoked before it began; had it begun before that, whoever revoked it would have found it.
+      if [ -e "../.revoked/$EVALYARD_LAUNCH" ]; then exit 0; fi
+      return
+    fi
     [ -e "attempts/$attempt/started.json" ] && exit 0
     echo "cannot start: attempts/$attempt/started.json cannot be made in $(pwd)" >&2
     exit 73
@@ -86,21 +104,60 @@ redirect_output() {
   rm -f "$pipe"
 }
 
+# Bare systems have no ps; Linux tells all the same.
 children() {
-  ps -A -o ppid= -o pid= 2>/dev/null | while read -r parent pid; do
-    if [ "$parent" = "$1" ]; then echo "$pid"; fi
-  done
+  if [ -r /proc/self/stat ]; then
+    sed -n "s/^\\([0-9]*\\) (.*) [A-Za-z] $1 .*/\\1/p" /proc/[0-9]*/stat 2>/dev/null
+  else
+    ps -A -o ppid= -o pid= 2>/dev/null | while read -r parent pid; do
+      if [ "$parent" = "$1" ]; then echo "$pid"; fi
+    done
+  fi
 }
 
-signal_tree() {
-  for pid in $(children "$2"); do signal_tree "$1" "$pid"; done
-  kill -s "$1" "$2" 2>/dev/null
+command_of() {
+  if [ -r /proc/self/stat ]; then tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline"; else ps -o args= -p "$1" 2>/dev/null; fi
+}
+
+# A process and all that it started, itself first.
+family() {
+  echo "$1"
+  for member in $(children "$1"); do family "$member"; done
+}
+
+# Whether a process is at most two seconds old.
+is_young() {
+  if [ -r /proc/self/stat ]; then
+    born=$(sed -n 's/.*) \([^ ]* \)\{19\}\([0-9]*\) .*/\2/p' "/proc/$1/stat" 2>/dev/null)
+    read -r uptime _ </proc/uptime
+    age=$((${uptime%%.*} - ${born:-0} / 100))
+    [ "$age" -ge 0 ] && [ "$age" -le 2 ]
+  else
+    case $(ps -o etime= -p "$1" 2>/dev/null | tr -d ' ') in
+      0:0[0-2] | 00:0[0-2]) return 0 ;;
+    esac
+    return 1
+  fi
+}
+
+stop_child() {
+  asked=" $(family "$child" | tr '\n' ' ')"
+  for pid in $asked; do kill -s TERM "$pid" 2>/dev/null; done
+  # A process can lose a signal at its very start, and one that was started meanwhile got none. What is that young has
+  # nothing to flush yet and is asked once more.
+  pause
+  for pid in $asked; do
+    if is_young "$pid"; then kill -s TERM "$pid" 2>/dev/null; fi
+  done
+  for pid in $(children "$child"); do
+    case $asked in *" $pid "*) ;; *) kill -s TERM "$pid" 2>/dev/null ;; esac
+  done
 }
 
 stop() {
   signal=${signal:-$1}
   say "SIG$1 received"
-  if [ -n "$child" ]; then signal_tree TERM "$child"; fi
+  if [ -n "$child" ]; then stop_child; fi
 }
 
 answers() {
@@ -114,19 +171,24 @@ r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)' "$1"
   fi >/dev/null 2>&1
 }
 
-server_ended() { [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]; }
+server_ended() {
+  if [ -n "${EVALYARD_SERVER_PID:-}" ] && ! kill -0 "$EVALYARD_SERVER_PID" 2>/dev/null; then return 0; fi
+  [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]
+}
 
 await_endpoint() {
   [ -n "$health" ] || return 0
   say "waiting up to $ready_timeout s for the model server at $EVALYARD_BASE_URL$health"
   give_up=$(($(date +%s) + ready_timeout))
-  until answers "$EVALYARD_BASE_URL$health"; do
+  while :; do
     [ -z "$signal" ] || return 1
+    # Before it is asked for its health: a stranger on its port would answer for it.
     if server_ended; then
       reason='the model server ended before it was ready'
       code=70
       return 1
     fi
+    if answers "$EVALYARD_BASE_URL$health"; then break; fi
     if [ "$(date +%s)" -ge "$give_up" ]; then
       reason="the model server was not ready within $ready_timeout s"
       code=71
@@ -165,7 +227,7 @@ run_program() {
   fi
   sh -c "$(program)" &
   child=$!
-  if [ -n "$signal" ]; then signal_tree TERM "$child"; fi
+  if [ -n "$signal" ]; then stop_child; fi
   await_child
   child=
   if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null; fi
@@ -184,7 +246,7 @@ record_end() {
   if [ -n "$results" ] && [ ! -e "artifacts/$results" ]; then found=false; fi
   file=attempts/$attempt/exit.json
   printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "exit_code": %s, "signal": "%s", "reason": "%s", "results": %s, "started_at": "%s", "ended_at": "%s"}\n' \
-    "$attempt" "${EVALYARD_LAUNCH:-}" "$by_hand" "$code" "$signal" "$reason" "$found" "$started_at" "$(now)" >"$file.$$"
+    "$attempt" "${EVALYARD_LAUNCH:-}" "$by_hand" "$code" "$signal" "$reason" "$found" "$started_at" "$(now)" >"$file.$$" || return
   # The copy first: whoever sees the record in attempts/ finds exit.json too.
   cp "$file.$$" "exit.json.$$" && mv -f "exit.json.$$" exit.json
   mv -f "$file.$$" "$file"
@@ -195,18 +257,18 @@ signal='' reason='' code=0 child='' tee=''
 if [ -z "${EVALYARD_LAUNCH:-}" ] && [ -n "$server" ] && [ -z "${EVALYARD_BASE_URL:-}" ]; then
   exec sh "$server/with_server.sh" sh "$(pwd)/run.sh"
 fi
+trap 'stop TERM' TERM
+trap 'stop INT' INT
+trap 'stop HUP' HUP
+trap 'if [ -n "$child" ]; then say "the model server ended"; stop_child; fi' USR1
 take_attempt
 put_previous_away
 mkdir -p logs artifacts
 EVALYARD_OUTPUT_DIR=$(pwd)/artifacts
 export EVALYARD_OUTPUT_DIR
-trap 'stop TERM' TERM
-trap 'stop INT' INT
-trap 'stop HUP' HUP
-trap 'if [ -n "$child" ]; then say "the model server ended"; signal_tree TERM "$child"; fi' USR1
 redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
-if prepare && await_endpoint; then run_program; fi
+if prepare && await_endpoint && [ -z "$signal" ]; then run_program; fi
 case $signal in
   TERM) code=143 ;;
   INT) code=130 ;;
@@ -215,6 +277,8 @@ esac
 EVALYARD_EXIT_CODE=$code
 export EVALYARD_EXIT_CODE
 sh -c "$(epilogue)"
+# A last line without its end must not run into ours.
+if [ -s "$log" ] && [ "$(tail -c 1 "$log" | wc -l)" -eq 0 ]; then echo; fi
 say "ended with exit code $code${reason:+: $reason}"
 record_end
 if [ -n "$tee" ]; then

@@ -17,6 +17,9 @@ from evalyard.specs import EnvVars, ValueSource
 SERVER_FOLDER = "deployment"
 """Where a deployment's scripts lie in the run directory."""
 
+REVOKED_FOLDER = ".revoked"
+"""Where in the run directory a file named like a mark keeps the script of that mark from beginning."""
+
 DEFAULT_READY_TIMEOUT_S = 600
 
 # A CDPATH of the caller's would lead `cd task` elsewhere.

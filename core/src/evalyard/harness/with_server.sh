@@ -18,6 +18,9 @@ stop() { if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi; }
 trap stop TERM INT HUP
 (unset EVALYARD_SERVER_EXIT; EVALYARD_QUIET=1 exec sh ./run.sh) &
 server=$!
+# It may refuse to begin, beside another one that runs: then no exit file says so.
+EVALYARD_SERVER_PID=$server
+export EVALYARD_SERVER_PID
 "$@" &
 command=$!
 wait "$command"

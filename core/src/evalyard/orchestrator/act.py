@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
 
 from attrs import define, evolve, field
 
-from evalyard.errors import EvalyardError, PluginError
+from evalyard.errors import EvalyardError, PluginError, StoreError
 from evalyard.ids import backend_name, new_mark
-from evalyard.orchestrator.decide import Abort, Collect, Launch, Provision, Release, Settle, Situation, Step, waiting
+from evalyard.orchestrator.decide import (
+    Abort,
+    Collect,
+    Launch,
+    Matter,
+    Provision,
+    Release,
+    Settle,
+    Situation,
+    Step,
+    Subject,
+    waiting,
+)
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
 from evalyard.records import Handle, LaunchError, Need, Plan
 from evalyard.states import JobState
-from evalyard.store.history import Attempt, History
+from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event
 from evalyard.store.layout import fetched_folder
+
+_log = logging.getLogger(__name__)
 
 MOST_TRIES = 6
 """How often a request without an answer is made before the job fails."""
@@ -32,29 +47,29 @@ PROVISION_TIMEOUT_S = 3600.0
 class Patience:
     """How often something was tried, and until when it rests; doubles the pause every time."""
 
-    tries: dict[str, int] = field(factory=dict)
-    until: dict[str, float] = field(factory=dict)
+    tries: dict[Matter, int] = field(factory=dict)
+    until: dict[Matter, float] = field(factory=dict)
 
-    def again(self, key: str) -> bool:
+    def again(self, key: Matter) -> bool:
         """Note a failure; return whether another try is due later."""
         self.tries[key] = self.tries.get(key, 0) + 1
         self.rest(key, FIRST_PAUSE_S * 2 ** (self.tries[key] - 1) if self.tries[key] < MOST_TRIES else math.inf)
         return self.tries[key] < MOST_TRIES
 
-    def rest(self, key: str, pause_s: float) -> None:
+    def rest(self, key: Matter, pause_s: float) -> None:
         """Let something rest for a while, without counting it as a failure."""
         self.until[key] = time.monotonic() + pause_s
 
-    def done(self, key: str) -> None:
+    def done(self, key: Matter) -> None:
         """Forget failures: it worked."""
         self.tries.pop(key, None)
         self.until.pop(key, None)
 
-    def spent(self, key: str) -> bool:
+    def spent(self, key: Matter) -> bool:
         """Whether it was tried as often as it will be."""
         return self.tries.get(key, 0) >= MOST_TRIES
 
-    def resting(self) -> frozenset[str]:
+    def resting(self) -> frozenset[Matter]:
         """Return what is not to be tried yet."""
         now = time.monotonic()
         return frozenset(key for key, until in self.until.items() if until > now)
@@ -73,10 +88,18 @@ class Actor:
         """Return all that a decision about this history rests on."""
         return Situation(
             history=history,
-            plans={job.number: self.run.plan(job.number, job.launched.number) for job in history.jobs},
+            plans={job.number: plan for job in history.jobs if (plan := self._plan(job))},
             fetches=self.run.session.can("fetch"),
             resting=self.patience.resting(),
         )
+
+    def _plan(self, job: JobHistory) -> Plan | None:
+        """Return the plan of a job's latest attempt; a damaged one costs its job, not the run."""
+        try:
+            return self.run.plan(job.number, job.launched.number)
+        except StoreError as error:
+            _log.warning("%s", error)
+            return None
 
     def take(self, step: Step, situation: Situation) -> bool:
         """Take one step. Returns False when it failed, so that what was decided after it no longer holds."""
@@ -102,12 +125,12 @@ class Actor:
         try:
             handle = self.run.session.provision(self.run.context(PROVISION_TIMEOUT_S), need)
         except EvalyardError as error:
-            if error.transient and self.patience.again(key):
+            if error.transient and self.patience.again(("provision", key)):
                 return False
             failed = need_entry(Event.STATE, key, need.attempt, state=JobState.FAILED, reason=error.message)
             self.run.record([failed])
             return False
-        self.patience.done(key)
+        self.patience.done(("provision", key))
         self.run.record([need_entry(Event.HELD, key, need.attempt, handle=handle)])
         return True
 
@@ -138,11 +161,11 @@ class Actor:
         for number, plan in plans.items():
             answer = answers.get(plan.name)
             if answer is None:
-                self.patience.rest(str(number), UNCLEAR_PAUSE_S)
+                self.patience.rest(("launch", number), UNCLEAR_PAUSE_S)
             elif isinstance(answer, Handle):
-                self.patience.done(str(number))
+                self.patience.done(("launch", number))
                 entries.append(job_entry(Event.HELD, number, plan.attempt, handle=answer))
-            elif not (answer.transient and self.patience.again(str(number))):
+            elif not (answer.transient and self.patience.again(("launch", number))):
                 reason = f"not launched: {answer.message}"
                 entries.append(job_entry(Event.STATE, number, plan.attempt, state=JobState.FAILED, reason=reason))
         self.run.record(entries)
@@ -190,7 +213,7 @@ class Actor:
         if not attempt.cancel_asked:
             self.run.record([job_entry(Event.CANCEL, step.job, attempt.number, reason=step.reason)])
         # Asked again as long as it lives: the request may be lost.
-        self.patience.rest(str(step.job), ABORT_PAUSE_S)
+        self.patience.rest(("abort", step.job), ABORT_PAUSE_S)
         if attempt.handle is not None:
             try:
                 self.run.session.cancel(self.run.context(), [attempt.handle])
@@ -210,35 +233,41 @@ class Actor:
                 fetched_folder(self.run.store, self.run.id, header),
             )
         except EvalyardError as error:
-            if self.patience.again(str(number)):
+            if self.patience.again(("collect", number)):
                 return False
             self.remaining[attempt.handle.name] = f"its results could not be fetched: {error.message}"
-        self.patience.done(str(number))
+        self.patience.done(("collect", number))
         self.run.record([job_entry(Event.COLLECTED, number, attempt.number)])
         return True
 
     def _release(self, step: Release, situation: Situation) -> bool:
         history = situation.history
-        jobs = {str(number): history.job(number).launched for number in step.jobs}
+        jobs: dict[Subject, Attempt] = {number: history.job(number).launched for number in step.jobs}
         failed = self._tear_down(jobs)
         self.run.record(
-            job_entry(Event.RELEASED, int(key), attempt.number) for key, attempt in jobs.items() if key not in failed
+            job_entry(Event.RELEASED, number, history.job(number).launched.number)
+            for number in step.jobs
+            if number not in failed
         )
         for need in (need for key in step.needs if (need := history.need(key))):
             left = self._tear_down({need.key: need.latest})
             if not left:
                 self.run.record([need_entry(Event.RELEASED, need.key, need.latest.number)])
             failed |= left
-        for key in failed:
-            self.patience.again(key)
+        for subject in failed:
+            self.patience.again(("release", subject))
         return not failed
 
-    def _tear_down(self, attempts: Mapping[str, Attempt]) -> set[str]:
-        """Tear down what these attempts (by job number or need's key) still hold; return the keys that remain."""
-        names = {backend_name(self.run.id, key, attempt.number): key for key, attempt in attempts.items()}
+    def _tear_down(self, attempts: Mapping[Subject, Attempt]) -> set[Subject]:
+        """Tear down what these attempts still hold; return the jobs and needs of which something remains."""
+        names = {backend_name(self.run.id, subject, attempt.number): subject for subject, attempt in attempts.items()}
         handles = {attempt.handle.name: attempt.handle for attempt in attempts.values() if attempt.handle}
-        # Sent and never answered: it may be there under our name and mark.
-        unclear = {name: attempts[key].mark for name, key in names.items() if name not in handles}
+        # Sent and never answered: it may be there under our name and mark, or be about to begin.
+        unclear = {name: attempts[subject].mark for name, subject in names.items() if name not in handles}
+        for name, mark in unclear.items():
+            subject = names[name]
+            kind = "job" if isinstance(subject, int) else attempts[subject].kind.value
+            handles[name] = Handle(name=name, mark=mark, kind=kind)
         left: dict[str, str] = {}
         try:
             handles.update(self.run.session.find(self.run.context(), unclear))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from evalyard.orchestrator.keeper import start_keeper
 from evalyard.orchestrator.plan import Attempt, first_attempts, headers, merged_needs, plan_attempts
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry, open_run
 from evalyard.orchestrator.stop import undo
+from evalyard.orchestrator.survey import record_by_hand
 from evalyard.plugins.discovery import load_executor
 from evalyard.plugins.session import Session, open_session
 from evalyard.records import Invocation, Plan
@@ -112,11 +114,12 @@ def resume(
     run.environ = environ
     conductor = Conductor(run)
     conductor.look()
+    record_by_hand(store, run.history())
     conductor.act(ENDING_STEPS)  # what an ended attempt left behind goes before the next one begins
     with store.acting(run.id):
         attempts = _next_attempts(run, selection)
         if not attempts and not conductor.remains(conductor.situation()) and run.history().ended:
-            raise UsageError(f"nothing to resume: every job of {run.id} succeeded")
+            raise _nothing_to_resume(run, selection)
         if attempts:
             _plan_again(run, attempts)
     with undone_when_interrupted(run):
@@ -143,8 +146,18 @@ def undone_when_interrupted(run: OpenRun) -> Iterator[None]:
             names = "; ".join(f"{name}: {why}" for name, why in left.items())
             text, hint = f"interrupted, and not everything has ended: {names}", f"evalyard kill {run.id}"
         else:
-            text, hint = f"interrupted: the jobs of {run.id} were cancelled", f"evalyard resume {run.id}"
+            counts = Counter(job.latest.state.value for job in run.history().jobs)
+            ended = ", ".join(f"{count} {state}" for state, count in counts.items())
+            text, hint = f"interrupted, and nothing of {run.id} runs any more: {ended}", f"evalyard resume {run.id}"
         raise Interrupted(text, hint=hint) from None
+
+
+def _nothing_to_resume(run: OpenRun, selection: Selection) -> UsageError:
+    failed = [job for job in run.history().jobs if job.latest.state is not JobState.SUCCEEDED]
+    if selection.job and failed:
+        text = f"nothing to resume: {run.id}.{selection.job} succeeded, and {len(failed)} other jobs of the run did not"
+        return UsageError(text, hint=f"evalyard resume {run.id}")
+    return UsageError(f"nothing to resume: every job of {run.id} succeeded")
 
 
 def _set_going(run: OpenRun, *, stay: bool) -> Situation:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from attrs import define, field
 
 from evalyard.orchestrator.act import Actor
-from evalyard.orchestrator.decide import EVERY_STEP, Situation, Step, next_steps, unfinished
+from evalyard.orchestrator.decide import EVERY_STEP, Matter, Situation, Step, next_steps, unfinished
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.watch import look
 from evalyard.records import Observation
@@ -84,17 +84,19 @@ class Conductor:
             before, shape = shape, [job.latest.state for job in situation.history.jobs]
             slowest = min(max(took / LOOK_SHARE, FASTEST_POLL_S), SLOWEST_POLL_S)
             pause = FASTEST_POLL_S if shape != before else min(pause * POLL_GROWTH, slowest)
-            self.run.cancelled.wait(pause)
+            time.sleep(pause)
 
     def _given_up(self, situation: Situation) -> bool:
         """Whether all that is left was tried as often as it will be."""
         history = situation.history
         if not history.ended:
             return False
-        keys = [str(job.number) for job in history.jobs if not job.launched.collected] if situation.fetches else []
-        keys += [
-            need.key
+        matters: list[Matter] = []
+        if situation.fetches:
+            matters += [("collect", job.number) for job in history.jobs if not job.launched.collected]
+        matters += [
+            ("release", need.key)
             for need in history.needs
             if need.latest.sent and not need.latest.released and not need.latest.kind.lasting
         ]
-        return all(self.actor.patience.spent(key) for key in keys)
+        return all(self.actor.patience.spent(matter) for matter in matters)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from evalyard.records import Plan
+from evalyard.records import NeedKind, Plan
 from evalyard.states import JobState
-from evalyard.store.history import Attempt, History, JobHistory
+from evalyard.store.history import Attempt, History, JobHistory, NeedHistory
 
 
 @frozen(kw_only=True)
@@ -67,17 +67,24 @@ ENDING_STEPS = (Settle, Collect, Release)
 """The steps that start nothing."""
 
 
+Subject = int | str
+"""A job, by number, or a need, by key."""
+
+Matter = tuple[str, Subject]
+"""One kind of step for one subject, as in `("launch", 1)`: what is tried again on its own account."""
+
+
 @frozen(kw_only=True)
 class Situation:
     """All that a decision rests on."""
 
     history: History
     plans: Mapping[int, Plan]
-    """Of each job's latest launched attempt."""
+    """Of each job's latest launched attempt; one whose plan is damaged is absent, and cannot be launched."""
     fetches: bool = False
     """Whether the executor brings artifacts home."""
-    resting: frozenset[str] = frozenset()
-    """Jobs (by number) and needs (by key) that wait before they are tried again."""
+    resting: frozenset[Matter] = frozenset()
+    """What failed and waits before it is tried again."""
 
 
 def next_steps(situation: Situation) -> list[Step]:
@@ -109,6 +116,12 @@ def waiting(situation: Situation) -> list[JobHistory]:
     return [job for job in situation.history.jobs if not job.launched.sent and not job.launched.state.final]
 
 
+def ended_reason(need: NeedHistory) -> str:
+    """Return why a job that depends on a need cannot go on, in the words that the user sees."""
+    what = "the model server" if need.latest.kind is NeedKind.SERVER else f"'{need.key}', which it needs,"
+    return f"{what} ended: {need.latest.reason}"
+
+
 def _settle(situation: Situation) -> Iterable[Step]:
     for job in situation.history.jobs:
         # Whatever the backend may have of it after all is found by its name and removed by the release that follows.
@@ -118,15 +131,19 @@ def _settle(situation: Situation) -> Iterable[Step]:
         if job.launched.cancel_asked:
             yield _cancelled(job)
             continue
+        if job.number not in situation.plans:
+            yield Settle(job=job.number, state=JobState.FAILED, reason="the record of what to send is damaged")
+            continue
         for key in _needs_of(situation, job):
             need = situation.history.need(key)
             if need and need.latest.state.final and not need.latest.released:
-                yield Settle(job=job.number, state=JobState.FAILED, reason=f"{key}: {need.latest.reason}")
+                yield Settle(job=job.number, state=JobState.FAILED, reason=ended_reason(need))
                 break
 
 
 def _cancelled(job: JobHistory) -> Settle:
-    reason = job.launched.cancel_reason or "cancelled before it was launched"
+    before = "the backend confirmed it" if job.launched.sent else "it was launched"
+    reason = job.launched.cancel_reason or f"cancelled before {before}"
     state = JobState.FAILED if job.launched.cancel_reason else JobState.CANCELLED
     return Settle(job=job.number, state=state, reason=reason)
 
@@ -134,12 +151,12 @@ def _cancelled(job: JobHistory) -> Settle:
 def _abort(situation: Situation) -> Iterable[Step]:
     for job in situation.history.jobs:
         by_a_person = job.launched.cancel_asked and not job.launched.cancel_reason
-        if not job.launched.live or by_a_person or str(job.number) in situation.resting:
+        if not job.launched.live or by_a_person or ("abort", job.number) in situation.resting:
             continue
         for key in _needs_of(situation, job):
             need = situation.history.need(key)
             if need and need.latest.state.final:
-                yield Abort(job=job.number, reason=f"the {key} that it used ended: {need.latest.reason}")
+                yield Abort(job=job.number, reason=ended_reason(need))
                 break
 
 
@@ -151,7 +168,7 @@ def _provision(situation: Situation) -> Iterable[Step]:
     for key in wanted:
         need = situation.history.need(key)
         if need is None or (need.latest.handle is None and not need.latest.state.final):
-            if key in situation.resting:
+            if ("provision", key) in situation.resting:
                 return  # later needs may build on this one
             yield Provision(need=key)
 
@@ -159,27 +176,29 @@ def _provision(situation: Situation) -> Iterable[Step]:
 def _launch(situation: Situation) -> Iterable[Step]:
     running = sum(1 for job in situation.history.jobs if job.launched.live)
     batch: list[int] = []
-    for job in waiting(situation):
+    for job in (job for job in waiting(situation) if job.number in situation.plans):
         limit = situation.plans[job.number].concurrency
         if limit is not None and running + len(batch) >= limit:
             break
         ready = all(_there(situation, key) for key in _needs_of(situation, job))
-        if ready and not job.launched.cancel_asked and str(job.number) not in situation.resting:
+        if ready and not job.launched.cancel_asked:
             batch.append(job.number)
     # A lost reply: it may or may not be there, so it is looked up and sent again if it is not.
     batch += [
         job.number
         for job in situation.history.jobs
-        if _unanswered(job.launched) and not job.launched.cancel_asked and str(job.number) not in situation.resting
+        if _unanswered(job.launched) and not job.launched.cancel_asked and job.number in situation.plans
     ]
-    if batch:
-        yield Launch(jobs=tuple(sorted(batch)))
+    due = tuple(sorted(number for number in batch if ("launch", number) not in situation.resting))
+    if due:
+        yield Launch(jobs=due)
 
 
 def _collect(situation: Situation) -> Iterable[Step]:
     if situation.fetches:
         for job in situation.history.jobs:
-            if not _collected(job.launched) and str(job.number) not in situation.resting and job.launched.state.final:
+            resting = ("collect", job.number) in situation.resting
+            if not _collected(job.launched) and not resting and job.launched.state.final:
                 yield Collect(job=job.number)
 
 
@@ -190,15 +209,15 @@ def _release(situation: Situation) -> Iterable[Step]:
         if job.launched.state.final
         and _held(job.launched)
         and (not situation.fetches or _collected(job.launched))
-        and str(job.number) not in situation.resting
+        and ("release", job.number) not in situation.resting
     )
     needs = tuple(
         need.key
         for need in reversed(situation.history.needs)
         if _held(need.latest)
         and not need.latest.kind.lasting
-        and need.key not in situation.resting
-        and all(job.launched.state.final for job in situation.history.jobs if need.key in _needs_of(situation, job))
+        and ("release", need.key) not in situation.resting
+        and all(job.launched.state.final or not _may_need(situation, job, need.key) for job in situation.history.jobs)
     )
     if jobs or needs:
         yield Release(jobs=jobs, needs=needs)
@@ -207,6 +226,11 @@ def _release(situation: Situation) -> Iterable[Step]:
 def _needs_of(situation: Situation, job: JobHistory) -> list[str]:
     plan = situation.plans.get(job.number)
     return [need.key for need in plan.needs] if plan else []
+
+
+def _may_need(situation: Situation, job: JobHistory, key: str) -> bool:
+    """Whether a job depends on a need, or may, because its plan cannot be read."""
+    return job.number not in situation.plans or key in _needs_of(situation, job)
 
 
 def _there(situation: Situation, key: str) -> bool:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import define, frozen
 
 from evalyard.errors import EvalyardError
+from evalyard.harness.evidence import attempt_folder, read_exit, read_start
+from evalyard.harness.logs import read_log
+from evalyard.harness.script import SERVER_FOLDER
 from evalyard.orchestrator.run import OpenRun
-from evalyard.records import Handle
+from evalyard.orchestrator.survey import record_by_hand, runs_by_hand
+from evalyard.records import LogChunk
 from evalyard.secrets import redact
-from evalyard.states import JobState
+from evalyard.store.layout import job_folder
 
 CHUNK_BYTES = 1 << 16
 FASTEST_POLL_S = 0.1
@@ -75,12 +79,9 @@ class Reader:
     def _available(self, source: _Source) -> Iterator[Line]:
         if source.ended:
             return
-        handle = _handle(source)
-        if handle is None:
-            return
         while True:
             try:
-                chunk = source.run.session.logs(source.run.context(), handle, self.role, source.cursor, CHUNK_BYTES)
+                chunk = _read(source, self.role)
             except EvalyardError as error:
                 if not error.transient:
                     raise
@@ -94,12 +95,30 @@ class Reader:
 
 def read_logs(runs: Sequence[tuple[OpenRun, Sequence[int]]], role: str = "client") -> Reader:
     """Return a reader of the logs of these jobs (numbers, by run)."""
+    for run, _ in runs:
+        record_by_hand(run.store, run.history())
     return Reader(sources=tuple(_Source(run, number) for run, numbers in runs for number in numbers), role=role)
 
 
-def _handle(source: _Source) -> Handle | None:
-    """Return the handle of the attempt that counts; a job that ended without one has no log."""
-    attempt = source.run.history().job(source.number).launched
-    if attempt.handle is None and (attempt.state.final or attempt.state is JobState.UNKNOWN):
-        source.ended = True
-    return attempt.handle
+def _read(source: _Source, role: str) -> LogChunk:
+    """Read on in the log of the attempt that counts; a job that ended without a handle has no log."""
+    job = source.run.history().job(source.number)
+    if job.latest.by_hand:
+        return _read_by_hand(source, role, job.latest.number)
+    attempt = job.launched
+    if attempt.handle is None:
+        return LogChunk(cursor=source.cursor, ended=attempt.state.final)
+    return source.run.session.logs(source.run.context(), attempt.handle, role, source.cursor, CHUNK_BYTES)
+
+
+def _read_by_hand(source: _Source, role: str, number: int) -> LogChunk:
+    """Read the log of an attempt that somebody made in the run directory, where no backend knows of it."""
+    folder = job_folder(source.run.store, source.run.invocation, source.run.invocation.job(source.number))
+    start = read_start(folder, number)
+    # Found out before the log is read, or its last lines could be missed.
+    ended = read_exit(folder, number) is not None or start is None or not runs_by_hand(start.pid)
+    if role == "server":
+        path = folder.parent / SERVER_FOLDER / "logs" / "server.log"
+    else:
+        path = attempt_folder(folder, number) / "logs" / "stdout.log"
+    return read_log(path, source.cursor, CHUNK_BYTES, writer_ended=ended)

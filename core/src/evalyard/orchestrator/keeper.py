@@ -15,10 +15,18 @@ import time
 from evalyard.errors import EvalyardError
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.run import open_run
+from evalyard.secrets import redact
 from evalyard.store.runs import Store
 
 START_PATIENCE_S = 20.0
 _log = logging.getLogger(__name__)
+
+
+class _Redacting(logging.Formatter):
+    """Keeps secrets out of the keeper's log, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def start_keeper(store: Store, invocation: str) -> None:
@@ -68,12 +76,18 @@ def keep(store: Store, invocation: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Keep the invocation that the arguments name; the entry point of the detached process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Redacting("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         keep(Store(), arguments[0])
     except EvalyardError as error:
         _log.error("%s", error)
         return error.exit_code
+    except Exception:  # noqa: BLE001 - see below
+        # The last boundary: whoever reads the log wants to know where, and no secret may be in it.
+        _log.exception("the keeper ended by a bug")
+        return 70
     return 0
 
 

@@ -17,7 +17,7 @@ from evalyard.plugins.session import Session
 from evalyard.records import Invocation, Job, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
 from evalyard.secrets import SECRETS_FILE
 from evalyard.serving.recipes import secret_refs, server_for
-from evalyard.specs import EndpointSpec, RunSpec, TaskSpec
+from evalyard.specs import EndpointSpec, RunSpec, TaskSpec, ValueSource
 
 MODEL_ASKED_LATER = "(asked of the endpoint when the run starts)"
 
@@ -56,7 +56,10 @@ def plan_attempts(
     _check_servers(spec)
     server = server_for(spec.deployment) if spec.deployment else None
     shared = _run_files(spec, invocation, server)
-    known = catalogue()
+    known = catalogue(spec.catalogue)
+    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)] + list(server.secrets if server else ())
+    passed_on = _taken_where_it_runs(spec, server)
+    secret_variables = tuple(sorted({ref.variable for ref in refs} - passed_on))
     plans: list[Plan] = []
     problems: dict[str, None] = {}
     for attempt in attempts:
@@ -76,6 +79,7 @@ def plan_attempts(
                 run_dir=invocation.run_dir,
                 folder=header.folder,
                 files=(*_secrets_file(header.folder, secret_refs(task.env)), *shared),
+                secret_variables=secret_variables,
             )
             plans.append(session.plan(settings, job))
         except ConfigError as error:
@@ -104,6 +108,12 @@ def secrets_of(plans: Iterable[Plan]) -> tuple[SecretRef, ...]:
     return tuple(found.values())
 
 
+def _taken_where_it_runs(spec: RunSpec, server: Server | None) -> set[str]:
+    """Return the variables that jobs and server read where they run (`runtime:`): those must reach them."""
+    jobs = {value.text for task in spec.tasks for value in task.env.values() if value.source is ValueSource.RUNTIME}
+    return jobs | set(server.runtime.values() if server else ())
+
+
 def check_trust(spec: RunSpec, *, trusted: bool) -> None:
     """Refuse a stranger's shell text.
 
@@ -118,6 +128,22 @@ def check_trust(spec: RunSpec, *, trusted: bool) -> None:
             [f"{', '.join(gated)}: pre_cmd and post_cmd run shell text of the configuration"],
             hint="read it, then pass --trust-pre-cmd or set EVALYARD_TRUST_PRE_CMD=1",
         )
+
+
+def check_listed(spec: RunSpec, *, allowed: bool) -> None:
+    """Refuse images of strangers: what no catalogue lists is whatever its container does.
+
+    Raises:
+        ConfigError: a task names a container, no catalogue lists it, and the caller does not say that this is wanted.
+    """
+    known = catalogue(spec.catalogue)
+    unlisted = [
+        f"{task.where}: no catalogue lists '{task.name}', and its container may do anything"
+        for task in spec.tasks
+        if task.harness is None and task.container and known.find(task.name) is None
+    ]
+    if unlisted and not allowed:
+        raise ConfigError(unlisted, hint="if you trust the image: --allow-unlisted, or set EVALYARD_ALLOW_UNLISTED=1")
 
 
 def _check_servers(spec: RunSpec) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,8 @@ from evalyard.store.history import History
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store
 
+CANCEL_POLL_S = 1.0
+
 
 @define(kw_only=True)
 class OpenRun:
@@ -28,7 +29,8 @@ class OpenRun:
     session: Session
     environ: Mapping[str, str] | None = None
     """Where secrets are looked up; None = this process's environment."""
-    cancelled: threading.Event = field(factory=threading.Event)
+    _looked_at: float = field(default=0.0, init=False)
+    _all_cancelled: bool = field(default=False, init=False)
     _plans: dict[tuple[int, int], Plan] = field(factory=dict, init=False)
 
     @property
@@ -67,9 +69,17 @@ class OpenRun:
             connection=self.invocation.connection,
             run_dir=self.invocation.run_dir,
             deadline=time.monotonic() + timeout_s,
-            cancelled=self.cancelled,
+            cancelled=self._cancelled,
             secrets=source,
         )
+
+    def _cancelled(self) -> bool:
+        """Whether every job that has not ended was asked to; looks at the journal at most once a second."""
+        if time.monotonic() - self._looked_at >= CANCEL_POLL_S:
+            self._looked_at = time.monotonic()
+            jobs = [job.launched for job in self.history().jobs]
+            self._all_cancelled = all(attempt.cancel_asked or attempt.state.final for attempt in jobs)
+        return self._all_cancelled
 
 
 def open_run(store: Store, invocation: str, *, strict: bool = True) -> OpenRun:

@@ -66,11 +66,15 @@ def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
     """
     ids = list(dict.fromkeys(selection.invocation for selection in selections))
     histories = {invocation: store.read(invocation) for invocation in ids}
-    live = [invocation for invocation, history in histories.items() if known_handles(history)]
+    live = [
+        invocation
+        for invocation, history in histories.items()
+        if known_handles(history) or any(job.launched.live for job in history.jobs)
+    ]
     seen, warnings = _look_at(store, live)
     statuses = []
     for invocation in ids:
-        _record_by_hand(store, histories[invocation])
+        record_by_hand(store, histories[invocation])
         history = store.read(invocation)
         kept = store.has_keeper(invocation)
         chosen = [s for s in selections if s.invocation == invocation]
@@ -110,8 +114,11 @@ def _row(history: History, job: JobHistory, seen: Mapping[str, Observation]) -> 
         progress = observation.progress
         if observation.state is JobState.UNKNOWN:
             state, reason = JobState.UNKNOWN, observation.reason
-    if not reason and state is JobState.PENDING:
-        reason = _why_pending(history, job)
+    if state is JobState.PENDING:
+        made = [need.key for need in history.needs if need.latest.live and need.latest.handle is None]
+        if made and not job.launched.sent:
+            state, reason = JobState.PROVISIONING, f"makes {', '.join(made)} ready"
+        reason = reason or _why_pending(history, job)
     return JobStatus(
         job=f"{history.invocation.id}.{job.number}",
         task=header.task,
@@ -137,7 +144,10 @@ def _why_pending(history: History, job: JobHistory) -> str:
 def _left(history: History) -> Iterable[str]:
     """Say what remains to be done and that nobody is doing it."""
     invocation = history.invocation.id
-    waiting = [job for job in history.jobs if not job.latest.state.final and not _held(job.launched)]
+    waiting = [job for job in history.jobs if not job.latest.state.final and not job.launched.sent]
+    unclear = [job for job in history.jobs if job.launched.live and job.launched.handle is None]
+    if unclear:
+        yield f"{len(unclear)} of {len(history.jobs)} jobs sent, and no answer on record: evalyard resume {invocation}"
     if waiting:
         yield f"{len(waiting)} of {len(history.jobs)} jobs not launched: evalyard resume {invocation}"
     killed = [job.number for job in history.jobs if _ended_unheard(job.launched)]
@@ -159,11 +169,7 @@ def _ended_unheard(attempt: Attempt) -> bool:
     return attempt.state.final and attempt.handle is not None and attempt.exit_code is None and not attempt.released
 
 
-def _held(attempt: Attempt) -> bool:
-    return attempt.sent and attempt.handle is not None
-
-
-def _record_by_hand(store: Store, history: History) -> None:
+def record_by_hand(store: Store, history: History) -> None:
     """Put attempts on record that somebody made by running a script in the run directory."""
     entries: list[Entry] = []
     for job in history.jobs:
@@ -196,7 +202,9 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
                 started_at=end.started_at,
                 ended_at=end.ended_at,
             )
-        elif _runs(start.pid):
+        elif start.elsewhere:
+            continue
+        elif runs_by_hand(start.pid):
             if attempt.state is not JobState.RUNNING:
                 yield job_entry(Event.STATE, job.number, number, state=JobState.RUNNING, started_at=start.started_at)
         else:
@@ -204,7 +212,8 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
             yield job_entry(Event.STATE, job.number, number, state=JobState.FAILED, reason=reason)
 
 
-def _runs(pid: int) -> bool:
+def runs_by_hand(pid: int) -> bool:
+    """Whether the script of an attempt by hand still runs on this machine."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and any("run.sh" in word for word in process.cmdline())

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from attrs import evolve
 
+from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempt_folder
 from evalyard.harness.script import SERVER_FOLDER
-from evalyard.orchestrator.run import OpenRun, known_handles
+from evalyard.ids import backend_name
+from evalyard.orchestrator.run import OpenRun, job_entry, known_handles
 from evalyard.records import ExitRecord, Observation
 from evalyard.secrets import redact
 from evalyard.states import JobState, may_follow
@@ -34,6 +36,8 @@ def look(runs: Sequence[OpenRun]) -> dict[str, Observation]:
 
     All of them share one session's executor and connection. Returns what was seen, by backend name.
     """
+    for run in runs:
+        _adopt(run)
     histories = [run.history() for run in runs]
     handles = {name: handle for history in histories for name, handle in known_handles(history).items()}
     observations = runs[0].session.status(runs[0].context(), list(handles.values())) if handles else {}
@@ -41,6 +45,25 @@ def look(runs: Sequence[OpenRun]) -> dict[str, Observation]:
     for run, history in zip(runs, histories, strict=True):
         run.record(changes(history, observations, now))
     return observations
+
+
+def _adopt(run: OpenRun) -> None:
+    """Put on record what the backend holds of requests that were sent and never answered; starts nothing."""
+    unanswered = {
+        backend_name(run.id, job.number, job.launched.number): job
+        for job in run.history().jobs
+        if job.launched.live and job.launched.handle is None
+    }
+    if not unanswered:
+        return
+    try:
+        found = run.session.find(run.context(), {name: job.launched.mark for name, job in unanswered.items()})
+    except EvalyardError:
+        return  # not known yet; whoever launches asks again
+    run.record(
+        job_entry(Event.HELD, unanswered[name].number, unanswered[name].launched.number, handle=handle)
+        for name, handle in found.items()
+    )
 
 
 def changes(history: History, observations: Mapping[str, Observation], now: float) -> list[Entry]:
@@ -96,7 +119,7 @@ def _changed(
     if record is not None and (record.attempt, record.mark) == (attempt.number, attempt.mark):
         state, reason = verdict(attempt, record, "" if record.exit_code == 0 else _last_line(log))
         if servers_end and record.exit_code in SERVER_ENDED_CODES:
-            reason = f"{reason}: {servers_end}"
+            reason = f"the model server ended: {servers_end}"
         yield _entry(
             Event.STATE,
             attempt,

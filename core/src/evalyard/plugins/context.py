@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -24,13 +24,13 @@ class Context:
     Attributes:
         connection: where the backend is.
         deadline: when this call must have ended, on the clock of `time.monotonic()`.
-        cancelled: set when the user asked for an end; long work should stop soon.
+        cancelled: tells whether everybody who waits for this work has asked for its end; long work asks now and then.
     """
 
     connection: Connection
     run_dir: str = ""
     deadline: float = field(factory=lambda: time.monotonic() + CALL_DEADLINE_S)
-    cancelled: threading.Event = field(factory=threading.Event)
+    cancelled: Callable[[], bool] = field(default=lambda: False)
     _secrets: SecretSource = field(factory=SecretSource, alias="secrets")
 
     @property

@@ -121,7 +121,8 @@ def teardown(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
     """Remove what these jobs and needs still hold at the backend; return the handles that remain.
 
     Repeatable; what is absent is gone; "gone" only when the backend says so. Goes on past one that fails. Results,
-    logs and exit files stay.
+    logs and exit files stay. A handle with neither `id` nor `data` stands for a request that was sent and never
+    answered: `find` did not see it, and on return nothing of it may begin any more.
     """
     raise NotImplementedError
 

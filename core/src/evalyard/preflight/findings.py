@@ -86,7 +86,7 @@ def endpoint_findings(spec: RunSpec, environ: Mapping[str, str]) -> tuple[Findin
     asked: set[tuple[str, str | None]] = set()
     for task in spec.tasks:
         key = _key(task, name, environ)
-        kind = resolve(task, spec.endpoint, catalogue()).endpoint_type
+        kind = resolve(task, spec.endpoint, catalogue(spec.catalogue)).endpoint_type
         if (kind, key.value) in asked:
             continue
         asked.add((kind, key.value))

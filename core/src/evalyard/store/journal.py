@@ -7,6 +7,8 @@ so any number of launchers may append at once.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -107,6 +109,9 @@ def append(path: Path, entries: Iterable[Entry]) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            # Appending is atomic on a local disk; a network file system needs the lock. Closing the file frees it.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _torn(descriptor):
                 data = b"\n" + data
             written = os.write(descriptor, data)

@@ -13,8 +13,6 @@ and a damaged record costs that record only. A folder appears whole (by rename) 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import shutil
@@ -31,13 +29,14 @@ from evalyard.store import journal
 from evalyard.store.history import History, fold
 from evalyard.store.home import state_home
 from evalyard.store.journal import Damage, Entry, converter
+from evalyard.store.locks import try_lock
 
 T = TypeVar("T")
 
 LOCK_PATIENCE_S = 60.0
+ABANDONED_AFTER_S = 3600.0
 KEEPER_PATIENCE_S = 0.5
 """How long a keeper tries for its lock: whoever looks for a keeper holds it for a moment, which must not stop one."""
-_UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class Store:
@@ -74,6 +73,7 @@ class Store:
         """
         try:
             self.runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._sweep_drafts()
             draft = Path(tempfile.mkdtemp(prefix=".new-", dir=self.runs))
         except OSError as error:
             raise StoreError(
@@ -94,6 +94,13 @@ class Store:
             ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def _sweep_drafts(self) -> None:
+        """Remove what launchers left that were killed while they recorded a run."""
+        for draft in self.runs.glob(".new-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - draft.stat().st_mtime > ABANDONED_AFTER_S:
+                    shutil.rmtree(draft)
 
     def record(self, invocation: str, entries: Sequence[Entry]) -> None:
         """Append to an invocation's journal.
@@ -159,56 +166,43 @@ class Store:
         Raises:
             StoreError: when another process keeps it for longer than `patience_s`.
         """
-        lock = self._try_lock(invocation, "act.lock")
+        path = self.folder(invocation) / "act.lock"
+        free = try_lock(path)
         give_up = time.monotonic() + patience_s
-        while lock is None:
+        while free is None:
             if time.monotonic() > give_up:
-                raise StoreError(f"another evalyard process has been acting on {invocation} for {patience_s:.0f} s")
+                busy = f"another evalyard process has been acting on {invocation} for {patience_s:.0f} s"
+                raise StoreError(busy, hint=f"try again later; the lock is {path}")
             time.sleep(0.02)
-            lock = self._try_lock(invocation, "act.lock")
+            free = try_lock(path)
         try:
             yield
         finally:
-            os.close(lock)
+            free()
 
     @contextlib.contextmanager
     def keeping(self, invocation: str) -> Iterator[bool]:
         """Be the keeper of an invocation; yields False when somebody else is."""
-        lock = self._try_lock(invocation, "keeper.lock")
+        path = self.folder(invocation) / "keeper.lock"
+        free = try_lock(path)
         give_up = time.monotonic() + KEEPER_PATIENCE_S
-        while lock is None and time.monotonic() < give_up:
+        while free is None and time.monotonic() < give_up:
             time.sleep(0.005)
-            lock = self._try_lock(invocation, "keeper.lock")
+            free = try_lock(path)
         try:
-            yield lock is not None
+            yield free is not None
         finally:
-            if lock is not None:
-                os.close(lock)
+            if free is not None:
+                free()
 
     def has_keeper(self, invocation: str) -> bool:
         """Whether a live process keeps this invocation."""
         # Shared, so that those who look do not take each other for a keeper.
-        lock = self._try_lock(invocation, "keeper.lock", fcntl.LOCK_SH)
-        if lock is None:
+        free = try_lock(self.folder(invocation) / "keeper.lock", shared=True)
+        if free is None:
             return True
-        os.close(lock)
+        free()
         return False
-
-    def _try_lock(self, invocation: str, name: str, kind: int = fcntl.LOCK_EX) -> int | None:
-        path = self.folder(invocation) / name
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreError(f"cannot open {path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError as error:
-            # A file system without locks: every action is idempotent at the backend, so go on without.
-            if error.errno in _UNLOCKABLE:
-                return descriptor
-            os.close(descriptor)
-            return None
-        return descriptor
 
     def _write_plan(self, folder: Path, plan: Plan) -> None:
         number = plan.job.rpartition(".")[2]

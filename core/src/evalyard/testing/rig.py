@@ -15,8 +15,7 @@ from evalyard.errors import EvalyardError
 from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.decide import Provision
-from evalyard.orchestrator.plan import Attempt as Planned
-from evalyard.orchestrator.plan import first_attempts, headers, plan_attempts
+from evalyard.orchestrator.plan import Attempt as Planned, first_attempts, headers, plan_attempts
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.stop import stop
 from evalyard.plugins.session import Session

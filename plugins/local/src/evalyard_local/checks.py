@@ -42,7 +42,7 @@ def _shell(which: Which) -> Finding:
 
 
 def _folder(folder: Path) -> list[Finding]:
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    existing = next(parent for parent in (folder, *folder.parents) if _exists(parent))
     if not existing.is_dir():
         return [_error("output folder", f"{existing} is a file", "set execution.output_dir to a folder")]
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -55,6 +55,14 @@ def _folder(folder: Path) -> list[Finding]:
     if free < FREE_WARNING_BYTES:
         return [Finding(severity=Severity.WARNING, subject="disk space", message=text, remedy=remedy)]
     return [Finding(severity=Severity.OK, subject="disk space", message=text)]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        # Below a folder that may not be entered: the look at that folder says so.
+        return False
 
 
 def _port(host: str, port: int) -> Finding:

@@ -218,7 +218,7 @@ def _run(ctx: Context, argv: Sequence[str], log: IO[bytes], package: str, log_pa
 
 
 def _check_time(ctx: Context, package: str) -> None:
-    if ctx.cancelled.is_set():
+    if ctx.cancelled():
         raise BackendError(f"{package}: cancelled while it was being installed")
     if ctx.remaining_s <= 0:
         raise BackendError(f"{package}: not installed in time")

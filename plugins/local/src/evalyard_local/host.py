@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalyard import (
+    REVOKED_FOLDER,
     SERVER_FOLDER,
     BackendError,
     EvalyardError,
     ExitRecord,
     Handle,
-    InvalidJob,
     JobState,
     LaunchError,
     LogChunk,
@@ -19,16 +19,17 @@ from evalyard import (
     NeedKind,
     Observation,
     Plan,
+    StartRecord,
     attempt_folder,
     attempts_in,
     read_exit,
+    read_log,
     read_start,
 )
 from evalyard_local import processes
-from evalyard_local.logs import read_log
 from evalyard_local.plans import HOST
-from evalyard_local.ports import free_port
 from evalyard_local.processes import Attempt
+from evalyard_local.settled import Settled, settle, settled
 
 KILLED = "the job script was killed before it could record how it ended"
 RESTARTED = "this machine was restarted while it ran"
@@ -38,10 +39,11 @@ def start_job(plan: Plan) -> Handle | LaunchError:
     """Start one job's script, or adopt the one that runs already."""
     attempt = Attempt(directory=Path(plan.directory), number=plan.attempt, mark=plan.mark)
     try:
-        record = processes.start(attempt, plan.argv, plan.environment)
+        choices = settle(attempt, grace_s=plan.grace_s)
+        record = processes.start(attempt, plan.argv, plan.environment, withheld=plan.payload.get("withheld", ()))
     except EvalyardError as error:
         return LaunchError(message=error.message, transient=error.transient)
-    return _handle(plan.name, attempt, record.pid, grace_s=plan.grace_s)
+    return _handle(plan.name, attempt, record, choices)
 
 
 def start_server(need: Need) -> Handle:
@@ -49,12 +51,13 @@ def start_server(need: Need) -> Handle:
 
     Raises:
         InvalidJob: its script could not begin.
+        BackendError: its folder cannot be written.
     """
-    directory = Path(need.directory)
-    attempt = Attempt(directory=directory, number=need.attempt, mark=need.mark)
-    port = _settled_port(attempt, int(need.payload["port"]))
-    record = processes.start(attempt, need.argv, {**need.environment, "PORT": str(port)})
-    return _server_handle(need.name, attempt, record.pid, grace_s=float(need.payload["grace_s"]))
+    attempt = Attempt(directory=Path(need.directory), number=need.attempt, mark=need.mark)
+    choices = settle(attempt, grace_s=float(need.payload["grace_s"]), port=int(need.payload["port"]))
+    environment = {**need.environment, "PORT": str(choices.port)}
+    record = processes.start(attempt, need.argv, environment, withheld=need.payload.get("withheld", ()))
+    return _handle(need.name, attempt, record, choices)
 
 
 def find(run_dir: Path, names: Mapping[str, str]) -> dict[str, Handle]:
@@ -66,10 +69,9 @@ def find(run_dir: Path, names: Mapping[str, str]) -> dict[str, Handle]:
             record = read_start(attempts.parent, number)
             if record is None or record.mark not in wanted:
                 continue
-            name = wanted[record.mark]
             attempt = Attempt(directory=attempts.parent, number=number, mark=record.mark)
-            make = _server_handle if _port_file(attempt).exists() else _handle
-            found[name] = make(name, attempt, record.pid)
+            name = wanted[record.mark]
+            found[name] = _handle(name, attempt, record, settled(attempt) or Settled())
     return found
 
 
@@ -81,17 +83,20 @@ def observe(handle: Handle) -> Observation | None:
     if handle.kind == NeedKind.ENVIRONMENT:
         return Observation(state=JobState.RUNNING)
     attempt = _attempt(handle)
-    started = read_start(attempt.directory, attempt.number)
-    if started is None or started.mark != attempt.mark:
-        return None
     # Looked at before the exit file: one that ends in between would look killed.
     alive = processes.leader(attempt) is not None
     ended = read_exit(attempt.directory, attempt.number)
-    if ended is not None:
+    if ended is not None and ended.mark == attempt.mark:
         return Observation(state=_state(ended), reason=ended.reason, exit=ended)
+    started = read_start(attempt.directory, attempt.number)
+    if started is None or started.mark != attempt.mark:
+        return None
+    if started.elsewhere:
+        reason = f"it runs {started.elsewhere}, out of sight from here: ask evalyard there"
+        return Observation(state=JobState.UNKNOWN, reason=reason)
     if alive:
         return Observation(state=JobState.RUNNING, progress=_progress(attempt), started_at=started.started_at)
-    if processes.restarted_since(started.started_at):
+    if started.restarted or processes.restarted_since(started):
         return Observation(state=JobState.LOST, reason=RESTARTED)
     return Observation(state=JobState.FAILED, reason=KILLED)
 
@@ -108,42 +113,56 @@ def read_logs(handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
     return read_log(path, cursor, limit, writer_ended=not alive)
 
 
-def end(handles: Sequence[Handle], deadline: float) -> tuple[Handle, ...]:
-    """End whatever of these still lives, side by side; return those that could not be ended."""
-    processes_of = [handle for handle in handles if handle.kind in ("job", NeedKind.SERVER)]
+def end(handles: Sequence[Handle], deadline: float, run_dir: Path) -> tuple[Handle, ...]:
+    """End whatever of these still lives, side by side; return those that could not be ended.
+
+    Handles without data stand for scripts that were started and have not been heard of: those are revoked.
+    """
+    held = [handle for handle in handles if handle.kind in ("job", NeedKind.SERVER)]
+    for handle in (handle for handle in held if not handle.data):
+        revoke(run_dir, handle.mark)
+    begun = find(run_dir, {handle.name: handle.mark for handle in held if not handle.data})
+    known = [begun.get(handle.name, handle) for handle in held]
     left = processes.end(
-        {handle.name: _attempt(handle) for handle in processes_of},
-        {handle.name: float(handle.data["grace_s"]) for handle in processes_of},
+        {handle.name: _attempt(handle) for handle in known if handle.data},
+        {handle.name: float(handle.data["grace_s"]) for handle in known if handle.data},
         deadline,
     )
-    return tuple(handle for handle in handles if handle.name in left)
+    return tuple(handle for handle in known if handle.name in left)
 
 
-def _handle(
-    name: str,
-    attempt: Attempt,
-    pid: int,
-    *,
-    grace_s: float = 10.0,
-    kind: str = "job",
-    outputs: Mapping[str, str] | None = None,
-) -> Handle:
+def revoke(run_dir: Path, mark: str) -> None:
+    """Keep a script that has not taken its attempt yet from ever doing its work.
+
+    The script looks for this file right after it took its attempt, and we look for that attempt right after we made
+    the file: one of the two sees the other.
+
+    Raises:
+        BackendError: the run directory cannot be written.
+    """
+    if not run_dir.is_dir():
+        return  # no script of this run is anywhere
+    folder = run_dir / REVOKED_FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / mark).touch()
+    except OSError as error:
+        raise BackendError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _handle(name: str, attempt: Attempt, record: StartRecord, choices: Settled) -> Handle:
+    outputs = {}
+    if choices.port is not None:
+        exit_file = attempt.directory / "attempts" / str(attempt.number) / "exit.json"
+        outputs = {"base_url": f"http://{HOST}:{choices.port}", "exit_file": str(exit_file)}
     return Handle(
         name=name,
         mark=attempt.mark,
-        kind=kind,
-        id=str(pid),
-        outputs=outputs or {},
-        data={"directory": str(attempt.directory), "attempt": str(attempt.number), "grace_s": str(grace_s)},
+        kind="job" if choices.port is None else NeedKind.SERVER,
+        id=str(record.pid),
+        outputs=outputs,
+        data={"directory": str(attempt.directory), "attempt": str(attempt.number), "grace_s": str(choices.grace_s)},
     )
-
-
-def _server_handle(name: str, attempt: Attempt, pid: int, *, grace_s: float = 10.0) -> Handle:
-    outputs = {
-        "base_url": f"http://{HOST}:{_port_file(attempt).read_text(encoding='utf-8')}",
-        "exit_file": str(attempt.directory / "attempts" / str(attempt.number) / "exit.json"),
-    }
-    return _handle(name, attempt, pid, grace_s=grace_s, kind=NeedKind.SERVER, outputs=outputs)
 
 
 def _attempt(handle: Handle) -> Attempt:
@@ -160,23 +179,3 @@ def _progress(attempt: Attempt) -> str:
     except (OSError, UnicodeDecodeError):
         return ""
     return text if len(text) < 40 else ""
-
-
-def _port_file(attempt: Attempt) -> Path:
-    return attempt.directory / "attempts" / str(attempt.number) / "port"
-
-
-def _settled_port(attempt: Attempt, wanted: int) -> int:
-    """Return the port of this attempt: settled once, in a file, so that an adopted server has the same one."""
-    file = _port_file(attempt)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            draft = file.with_name(f".port.{attempt.mark}")
-            draft.write_text(str(wanted or free_port(HOST)), encoding="utf-8")
-            draft.replace(file)
-        return int(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BackendError(f"cannot write {error.filename or file}: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidJob(f"{file} does not hold a port; remove it") from error

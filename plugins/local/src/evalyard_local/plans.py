@@ -57,6 +57,7 @@ def plan_job(settings: Settings, job: Job) -> Plan:
         environment={"EVALYARD_PYTHON": sys.executable},
         bindings=bindings,
         needs=(files_need, *needs),
+        payload={"withheld": list(job.secret_variables)},
         concurrency=settings.concurrency,
         grace_s=settings.kill_grace_s,
         results=job.harness.results,
@@ -82,7 +83,11 @@ def _server_need(settings: Settings, job: Job, server: Server) -> Need:
         directory=f"{job.run_dir}/{SERVER_FOLDER}",
         argv=("sh", "run.sh"),
         environment={"EVALYARD_PYTHON": sys.executable},
-        payload={"port": server.port, "grace_s": settings.kill_grace_s},
+        payload={
+            "port": server.port,
+            "grace_s": settings.kill_grace_s,
+            "withheld": list(job.secret_variables),
+        },
         health_path=server.health_path,
     )
 

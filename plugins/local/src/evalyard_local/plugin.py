@@ -75,9 +75,9 @@ class Local:
     @hookimpl
     def cancel(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         """SIGTERM, the grace, SIGKILL; side by side."""
-        return host.end(handles, ctx.deadline)
+        return host.end(handles, ctx.deadline, Path(ctx.run_dir))
 
     @hookimpl
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         """End servers, and what a dead job left running."""
-        return host.end(handles, ctx.deadline)
+        return host.end(handles, ctx.deadline, Path(ctx.run_dir))

@@ -18,9 +18,11 @@ from pathlib import Path
 import psutil
 from attrs import frozen
 
-from evalyard import InvalidJob, StartRecord, Transient, read_start
+from evalyard import InvalidJob, StartRecord, Transient, read_exit, read_start
 
 MARK_VARIABLE = "EVALYARD_LAUNCH"
+NEVER_WITHHELD = frozenset({"PATH", "HOME"})
+"""What a shell cannot do without, though somebody may pass it on as `host:PATH`."""
 START_PATIENCE_S = 20.0
 """How long a script may take to say that it has its attempt: far longer than any healthy machine needs."""
 _CLOCK_SLACK_S = 5.0
@@ -39,14 +41,22 @@ class Attempt:
     mark: str
 
 
-def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str]) -> StartRecord:
+def start(
+    attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str], *, withheld: Sequence[str] = ()
+) -> StartRecord:
     """Start a script and wait until it, or whoever was faster, has taken the attempt.
+
+    Args:
+        environment: what it gets beside our own environment.
+        withheld: variables of our own environment that it does not get: secrets, which it reads from its own file.
 
     Raises:
         InvalidJob: the script ended without taking it; the message is what it said.
         Transient: it did not say anything in time.
     """
-    variables = os.environ | environment | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
+    kept_back = set(withheld) - NEVER_WITHHELD
+    inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
+    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
     try:
         process = subprocess.Popen(
             argv,
@@ -67,10 +77,12 @@ def start(attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str])
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGTERM)
         raise
-    if process.stderr is not None:
-        process.stderr.close()
+    finally:
+        if process.stderr is not None:
+            process.stderr.close()
     if record.mark != attempt.mark:
-        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} belongs to somebody else")
+        whose = "by hand" if record.by_hand else "under another mark"
+        raise InvalidJob(f"attempt {attempt.number} in {attempt.directory} was made {whose}")
     return record
 
 
@@ -90,7 +102,7 @@ def leader(attempt: Attempt) -> psutil.Process | None:
     """Return the living process that leads an attempt, or None."""
     _reap()
     record = read_start(attempt.directory, attempt.number)
-    if record is None or record.mark != attempt.mark:
+    if record is None or record.mark != attempt.mark or record.elsewhere:
         return None
     try:
         process = psutil.Process(record.pid)
@@ -105,17 +117,21 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
     One look at the machine's processes, however many attempts are asked for; names without any are left out.
     """
     _reap()
-    sessions: dict[int, tuple[str, str]] = {}
+    sessions: dict[int, tuple[str, StartRecord]] = {}
     for name, attempt in attempts.items():
         record = read_start(attempt.directory, attempt.number)
-        if record is not None and record.mark == attempt.mark:
-            sessions[record.pid] = (name, attempt.mark)
+        if record is not None and record.mark == attempt.mark and not record.elsewhere:
+            sessions[record.pid] = (name, record)
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter() if sessions else ():
         try:
             session = os.getsid(process.pid)
-            if session in sessions and _alive(process) and _is_ours(process, sessions[session][1], ""):
-                found.setdefault(sessions[session][0], []).append(process)
+            if session not in sessions or not _alive(process):
+                continue
+            name, record = sessions[session]
+            # The time at which an attempt started tells something about its leader only.
+            if _is_ours(process, record.mark, record.started_at if process.pid == session else ""):
+                found.setdefault(name, []).append(process)
         except (psutil.Error, OSError):
             continue
     return found
@@ -124,6 +140,8 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
 def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline: float) -> set[str]:
     """End attempts side by side: SIGTERM to each leader, SIGKILL to what is left when its grace is over.
 
+    The leader ends its own; what it leaves behind then gets no time of its own. Without a leader all get SIGTERM.
+
     Args:
         graces_s: name -> seconds between the two.
         deadline: on the clock of `time.monotonic()`; graces are cut short to meet it.
@@ -131,17 +149,21 @@ def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline
     Returns:
         The names of which something still lives.
     """
+    elsewhere = {name for name, attempt in attempts.items() if _unended_elsewhere(attempt)}
+    attempts = {name: attempt for name, attempt in attempts.items() if name not in elsewhere}
     asked_at = time.monotonic()
     living = members(attempts)
     waiting = {name: attempts[name] for name in living}
-    for name, attempt in waiting.items():
-        process = leader(attempt)
+    leaders = {name: leader(attempt) for name, attempt in waiting.items()}
+    for name, process in leaders.items():
         _signal([process] if process else living[name], signal.SIGTERM)
     while waiting:
+        orphans = members({name: attempt for name, attempt in waiting.items() if leaders[name] is None})
         over = [
             name
             for name, attempt in waiting.items()
-            if leader(attempt) is None or time.monotonic() > min(asked_at + graces_s[name], deadline - 1.0)
+            if (name not in orphans and leader(attempt) is None)
+            or time.monotonic() > min(asked_at + graces_s[name], deadline - 1.0)
         ]
         for processes in members({name: waiting.pop(name) for name in over}).values():
             _signal(processes, signal.SIGKILL)
@@ -152,13 +174,19 @@ def end(attempts: Mapping[str, Attempt], graces_s: Mapping[str, float], deadline
     while left and time.monotonic() < give_up:
         time.sleep(_POLL_S * 4)
         left = members({name: attempts[name] for name in left})
-    return set(left)
+    return elsewhere | set(left)
 
 
-def restarted_since(started_at: str) -> bool:
-    """Whether this machine was booted after a moment (UTC, ISO 8601)."""
-    moment = _seconds(started_at)
-    return moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
+def _unended_elsewhere(attempt: Attempt) -> bool:
+    """Whether an attempt may be alive where we can neither see nor signal it."""
+    record = read_start(attempt.directory, attempt.number)
+    return record is not None and bool(record.elsewhere) and read_exit(attempt.directory, attempt.number) is None
+
+
+def restarted_since(record: StartRecord) -> bool:
+    """Whether this machine was booted after an attempt began, where only the clock can tell."""
+    moment = _seconds(record.started_at)
+    return not record.boot and moment is not None and psutil.boot_time() > moment + _CLOCK_SLACK_S
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
@@ -172,12 +200,23 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _is_ours(process: psutil.Process, mark: str, started_at: str) -> bool:
-    try:
-        return process.environ().get(MARK_VARIABLE) == mark
-    except psutil.AccessDenied:
-        # Some systems hide environments: then the time at which the process was made must fit.
-        moment = _seconds(started_at)
-        return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
+    environment = _environment(process)
+    if environment:
+        return environment.get(MARK_VARIABLE) == mark
+    # Some systems hide the environment of some programs: then the time at which the process was made must fit.
+    moment = _seconds(started_at)
+    return moment is not None and abs(process.create_time() - moment) < _CLOCK_SLACK_S
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment; empty where the system hides it."""
+    with contextlib.suppress(psutil.AccessDenied):
+        for _ in range(3):
+            environment = process.environ()
+            if environment:
+                return environment
+            time.sleep(_POLL_S)  # it may be in the midst of becoming another program
+    return {}
 
 
 def _seconds(moment: str) -> float | None:

@@ -29,7 +29,8 @@ def write(need: Need, content: Callable[[PlannedFile], str]) -> None:
         _point_latest_at(root)
     except OSError as error:
         raise BackendError(
-            f"cannot write {error.filename or root}: {error.strerror}",
+            # A rename names two: the draft, and what it cannot replace.
+            f"cannot write {error.filename2 or error.filename or root}: {error.strerror}",
             hint="set execution.output_dir to another folder",
         ) from error
 
@@ -39,7 +40,8 @@ def _replace(target: Path, text: str, mode: int) -> None:
     # The mode holds from the first byte on: a secrets file is never readable by others, not even for a moment.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        # surrogateescape: a secret may hold bytes that are no UTF-8, which the environment hands out in that form.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             os.fchmod(descriptor, mode)
             stream.write(text)
         draft.replace(target)
