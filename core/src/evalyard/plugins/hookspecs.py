@@ -5,7 +5,8 @@ and return frozen records. Core owns names, marks, intent, retries, states and s
 
 A hook may raise `Transient` (no answer, or "later": whether the request took effect is not known), `InvalidJob` (a
 refusal that stays a refusal) or `BackendError` (the backend cannot be used). Anything else that escapes is reported as
-the plugin's bug. Every call must end before `ctx.deadline`; long work looks at `ctx.cancelled` now and then.
+the plugin's bug. Every call must end before `ctx.deadline`; long work asks `ctx.cancelled()` now and then. The bodies
+here never run: they are specifications.
 """
 
 from __future__ import annotations
