@@ -90,6 +90,7 @@ def _task(node: Node, path: str, shared: _Shared, problems: Problems) -> TaskSpe
         env=overlay(shared.env, read_env_vars(fields.node("env_vars"), f"{path}.env_vars", problems)),
         pre_cmd=fields.text("pre_cmd") or shared.pre_cmd,
         post_cmd=fields.text("post_cmd") or shared.post_cmd,
+        where=f"{(fields.node('name') or node).place}: {path}",
     )
 
 
