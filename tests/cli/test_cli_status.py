@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.cli.yard import Done, Yard, until
+from tests.cli.yard import Done, Yard, kill, until
 
 
 def test_every_failure_has_a_reason(yard: Yard) -> None:
@@ -208,3 +208,15 @@ def test_a_run_directory_that_was_deleted_is_no_traceback(yard: Yard) -> None:
     (yard.folder / "elsewhere").rename(folder)
     yard.open_gates("one")
     yard.await_states(invocation, "SUCCEEDED")
+
+
+def test_a_damaged_plan_costs_its_job_and_not_the_others(yard: Yard) -> None:
+    yard.config(yard.gated("one"), yard.gated("two"), execution={"mode": "sequential"})
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    kill(yard.keeper(invocation).pid)
+    (yard.home / "runs" / invocation / "plans" / "2.1.json").write_text("garbage")
+    yard.call("kill", f"{invocation}.1")
+    (one, two) = yard.jobs(invocation)
+    assert (one["state"], two["state"]) == ("CANCELLED", "FAILED")
+    assert two["reason"] == "the record of what to send is damaged"
