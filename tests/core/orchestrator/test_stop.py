@@ -11,11 +11,11 @@ from attrs import define, field
 
 from evalyard.errors import Transient
 from evalyard.orchestrator.run import OpenRun
-from evalyard.orchestrator.stop import stop
+from evalyard.orchestrator.stop import stop, undo
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, Handle, Job, LogChunk, Observation, Plan
+from evalyard.records import Connection, ExitRecord, Handle, Job, LogChunk, Observation, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt
 from evalyard.store.journal import Entry, Event
@@ -34,6 +34,8 @@ class Book:
     calls: list[str] = field(factory=list)
     lost: bool = False
     """Whether looking up gets no answer."""
+    exit: ExitRecord | None = None
+    """What the job's script left behind."""
 
 
 class Toy:
@@ -59,7 +61,7 @@ class Toy:
     @hookimpl
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
         state = JobState.FAILED if "cancel" in self.book.calls else JobState.RUNNING
-        return {handle.name: Observation(state=state) for handle in handles}
+        return {handle.name: Observation(state=state, exit=self.book.exit) for handle in handles}
 
     @hookimpl
     def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
@@ -115,3 +117,10 @@ def test_a_backend_that_cannot_be_asked_leaves_the_job_named(run: OpenRun, book:
     assert stop(run, Selection(invocation=ID)) == {NAME: "no route to host"}
     assert not ended(run).released
     assert "launch" not in book.calls
+
+
+def test_a_script_that_the_interrupt_itself_ended_was_cancelled_and_did_not_fail(run: OpenRun, book: Book) -> None:
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    book.exit = ExitRecord(attempt=1, mark="mark1", exit_code=143, signal="TERM")
+    assert undo(run) == {}
+    assert (ended(run).state, ended(run).reason) == (JobState.CANCELLED, "cancelled")

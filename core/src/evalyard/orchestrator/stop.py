@@ -33,8 +33,7 @@ def stop(run: OpenRun, selection: Selection) -> dict[str, str]:
     conductor = Conductor(run)
     conductor.look()
     # Before the right to act is had: whoever is busy making something for these jobs sees that it may stop.
-    wanted = [job for job in run.history().jobs if selection.covers(job.number) and not job.launched.state.final]
-    run.record(job_entry(Event.CANCEL, job.number, job.launched.number) for job in wanted)
+    _record_wish(run, selection)
     with run.store.acting(run.id):
         conductor.look()
         targets = [job for job in run.history().jobs if selection.covers(job.number) and not job.launched.state.final]
@@ -82,10 +81,18 @@ def undo(run: OpenRun) -> dict[str, str]:
         What could not be undone, by backend name, with the reason.
     """
     with _uninterrupted():
+        everything = Selection(invocation=run.id)
+        # Before anything is looked at: a script that the interrupt itself has ended was cancelled and did not fail.
+        _record_wish(run, everything)
         try:
-            return stop(run, Selection(invocation=run.id))
+            return stop(run, everything)
         except EvalyardError as error:
             return {run.id: error.message}
+
+
+def _record_wish(run: OpenRun, selection: Selection) -> None:
+    wanted = [job for job in run.history().jobs if selection.covers(job.number) and not job.launched.state.final]
+    run.record(job_entry(Event.CANCEL, job.number, job.launched.number) for job in wanted)
 
 
 @contextmanager
