@@ -122,6 +122,44 @@ class Job:
         return f"{self.run_dir}/{self.folder}"
 
 
+@frozen(kw_only=True)
+class JobCard:
+    """What was asked of one job: where its numbers come from. In the task's folder as `job.json`; no secrets."""
+
+    job: str
+    """`<invocation>.<number>`."""
+    task: str
+    executor: str = ""
+    harness: str = ""
+    """nemo-evaluator, lm-eval, smoke, command."""
+    image: str = ""
+    """The container image as asked for; empty = a host process."""
+    package: str = ""
+    """What pip installed for it, in host mode; empty = nothing."""
+    model_id: str = ""
+    endpoint_url: str = ""
+    """Empty where a model server was started for the run."""
+    endpoint_type: str = ""
+    deployment: str = ""
+    """The type of the model server that was started; empty = the endpoint was given."""
+    parameters: Mapping[str, Any] = field(factory=dict)
+    """What the task was told (`config.params`)."""
+    limit_samples: float | None = None
+    """Only so many samples (or, below 1, such a share) were asked for; None = the whole benchmark."""
+    results: ResultFile | None = field(factory=ResultFile)
+    """The result file below `artifacts/`; None = none is expected."""
+    source: str = ""
+    """The configuration's file."""
+    created_at: str = ""
+    """When `run` was called: UTC, ISO 8601."""
+    evalyard_version: str = ""
+
+    @property
+    def invocation(self) -> str:
+        """The run that it belongs to."""
+        return self.job.partition(".")[0]
+
+
 # --- what a plugin answers ------------------------------------------------------------------------------------------
 
 
