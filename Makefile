@@ -1,7 +1,7 @@
 # Works with GNU make 3.81. Paths are relative throughout, so a checkout below a folder with spaces in its name is fine.
 
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
-OWN_VENV :=
+OWN_VENV := mlflow wandb
 
 PACKAGES := -e ./core -e ./plugins/local
 PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
@@ -62,6 +62,8 @@ clean:
 	@sh tools/venv.sh install .venv -r constraints-dev.txt
 	@touch $@
 
+# A plugin's requirements-test.txt names what its tests need beside the plugin itself, such as a server.
 .venvs/%/.installed-dev: core/pyproject.toml plugins/%/pyproject.toml constraints-dev.txt tools/venv.sh
-	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* -r constraints-dev.txt
+	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* pytest -c constraints-dev.txt \
+	  $(patsubst %,-r %,$(wildcard plugins/$*/requirements-test.txt))
 	@touch $@

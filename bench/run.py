@@ -14,6 +14,7 @@ from attrs import frozen
 
 from bench.launch import endpoint, evalyard_command, harness_command, sample_first_byte, write_config
 from bench.measure import CommandFailed, Sample, median, run_once
+from bench.results import fill_results
 from evalyard.testing.synthetic import fill_store
 
 
@@ -52,6 +53,8 @@ def cases(folder: Path, url: str) -> Iterator[Case]:
         return {**inherited, "EVALYARD_HOME": str(folder / home)}
 
     small, large, fresh = environment("small"), environment("large"), environment("fresh")
+    measured = environment("measured")
+    fill_results(folder / "measured", tasks=500)
     fill_store(folder / "small", invocations=3, jobs=5)
     fill_store(folder / "large", invocations=1000, jobs=5)
     one = write_config(folder / "one.yaml", url=url, tasks=1)
@@ -67,6 +70,7 @@ def cases(folder: Path, url: str) -> Iterator[Case]:
     yield Case(name="ls tasks", take=partial(run_once, [*evalyard, "ls", "tasks"], small), user_target_s=0.40)
     yield Case(name="status", take=partial(run_once, [*evalyard, "status"], small, codes=(0, 1)), user_target_s=0.40)
     yield Case(name="ls runs, 1000 x 5", take=partial(run_once, [*evalyard, "ls", "runs"], large), user_target_s=0.40)
+    yield Case(name="results, 500 tasks", take=partial(run_once, [*evalyard, "results"], measured), user_target_s=3.0)
     yield Case(
         name="run --dry-run, 1 task",
         take=partial(run_once, [*evalyard, "run", "--config", str(one), "--dry-run"], fresh),

@@ -5,13 +5,21 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
+
+
+def _why_no_browser() -> str | None:
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(missing)} not on PATH" if missing else None
 
 
 def _why_no_docker() -> str | None:
     if shutil.which("docker") is None:
         return "the docker command is not on PATH"
+    if not Path("/bin/busybox").exists():
+        return "there is no /bin/busybox, of which images for tests are made"
     try:
         probe = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
@@ -25,6 +33,12 @@ def _why_no_docker() -> str | None:
     return None if probe.returncode == 0 else f"no Docker engine: {probe.stderr.strip()}"
 
 
+def _why_no_registry() -> str | None:
+    if shutil.which("docker-registry"):
+        return _why_no_docker()
+    return "docker-registry is not on PATH"
+
+
 def _why_no_slurm() -> str | None:
     return None if shutil.which("sbatch") else "sbatch is not on PATH"
 
@@ -36,8 +50,10 @@ def _why_no_local() -> str | None:
 
 
 WHY_ABSENT: dict[str, Callable[[], str | None]] = {
+    "browser": _why_no_browser,
     "docker": _why_no_docker,
     "local": _why_no_local,
+    "registry": _why_no_registry,
     "slurm": _why_no_slurm,
 }
 """For each backend, a function that says why it cannot be used here; None = it can."""
@@ -61,7 +77,7 @@ def require_backend(name: str) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked `docker` or `slurm` requires that backend."""
+    """A test marked `browser`, `docker`, `registry` or `slurm` requires that backend."""
     for name in WHY_ABSENT:
         if item.get_closest_marker(name):
             require_backend(name)

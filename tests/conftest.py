@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester", "tests.backends"]
+pytest_plugins = ["pytester", "tests.backends", "tests.docker_images"]
 
 KEPT_VARIABLES = {
     "DOCKER_HOST",  # names the engine that tests marked docker use

@@ -46,8 +46,9 @@ def findings(yard: Yard, *arguments: str, code: int, env: dict[str, str] | None 
 
 def test_a_sound_machine_is_all_ok_and_nothing_is_written(yard: Yard) -> None:
     found = findings(yard, code=0)
-    assert {row["severity"] for row in found.values()} == {"ok"}
-    assert {"python", "records", "executor local"} <= set(found)
+    # A machine without Docker is sound too, and is told what it cannot do.
+    assert {row["severity"] for subject, row in found.items() if not subject.startswith("docker")} == {"ok"}
+    assert {"python", "records", "executor local", "shell"} <= set(found)
     assert not yard.home.exists()
     assert "executor local" in yard.call("doctor").out
 

@@ -9,4 +9,4 @@ class TestLocalHostMode(Conformance):
     executor = "local"
     settings: ClassVar = {"use_docker": False}
     serves = True
-    not_offered = frozenset({"fetch", "orphans"})
+    not_offered = frozenset({"fetch"})

@@ -206,7 +206,8 @@ def end_all_runs() -> None:
 
 def lay_out_checkout(folder: Path) -> None:
     """Make a folder that make takes for this checkout with everything installed already."""
-    for name in ("Makefile", "constraints-dev.txt", "core/pyproject.toml", "plugins/local/pyproject.toml"):
+    plugins = [path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("plugins/*/pyproject.toml")]
+    for name in ("Makefile", "constraints-dev.txt", "core/pyproject.toml", *plugins):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, folder / name)
     shutil.copytree(REPOSITORY / "examples", folder / "examples")

@@ -229,7 +229,8 @@ def test_a_server_beside_the_evaluation_runs_its_pre_cmd_once_that_is_trusted(de
             "auxiliary_deployments: {judge: {type: vllm}}",
             "executor local starts no auxiliary deployments in this version",
         ),
-        ("deployment: {type: vllm, served_model_name: m}", "deployment.type: 'vllm' is not in this version"),
+        ("deployment: {type: vllm_ray, served_model_name: m}", "deployment.type: 'vllm_ray' is not in this version"),
+        ("deployment: {type: vllm, served_model_name: m}", "deployment.checkpoint_path: type vllm needs a model"),
         (
             "deployment: {type: demo, lepton_config: {a: 1}}",
             "deployment.lepton_config: only executor lepton reads it; remove it (-o ~deployment.lepton_config)",

@@ -1,7 +1,7 @@
 """evalyard launches LLM evaluations on whatever backend has a plugin.
 
-What this module exports is all that a plugin needs, and all that it may import. Names are imported when they are first
-used, so that `import evalyard` costs nothing.
+What this module exports is all that a plugin needs, and all that it may import; `run`, `status`, `job_results` and
+`scores` are for programs. Names are imported when they are first used, so that `import evalyard` costs nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evalyard.api.launch import (
+        run as run,
+    )
+    from evalyard.api.look import (
+        job_results as job_results,
+        scores as scores,
+        status as status,
+    )
     from evalyard.errors import (
         BackendError as BackendError,
         ConfigError as ConfigError,
@@ -18,6 +26,25 @@ if TYPE_CHECKING:
         PluginError as PluginError,
         SecretError as SecretError,
         Transient as Transient,
+    )
+    from evalyard.exports.context import (
+        ExportContext as ExportContext,
+    )
+    from evalyard.exports.files import (
+        ExportFile as ExportFile,
+        export_files as export_files,
+        task_folder as task_folder,
+    )
+    from evalyard.exports.records import (
+        Exported as Exported,
+    )
+    from evalyard.exports.settings import (
+        ExportSettings as ExportSettings,
+    )
+    from evalyard.harness.contained import (
+        INSIDE_SCRIPT as INSIDE_SCRIPT,
+        inside_script as inside_script,
+        inside_server_script as inside_server_script,
     )
     from evalyard.harness.evidence import (
         StartRecord as StartRecord,
@@ -33,13 +60,26 @@ if TYPE_CHECKING:
     from evalyard.harness.logs import (
         read_log as read_log,
     )
+    from evalyard.harness.places import (
+        HARNESS_INSIDE as HARNESS_INSIDE,
+        INSIDE as INSIDE,
+        JOB_INSIDE as JOB_INSIDE,
+        LOG_INSIDE as LOG_INSIDE,
+        Places as Places,
+    )
     from evalyard.harness.script import (
         DEFAULT_READY_TIMEOUT_S as DEFAULT_READY_TIMEOUT_S,
         REVOKED_FOLDER as REVOKED_FOLDER,
         SERVER_FOLDER as SERVER_FOLDER,
         job_script as job_script,
+        job_variables as job_variables,
         server_script as server_script,
+        server_variables as server_variables,
         with_server_script as with_server_script,
+    )
+    from evalyard.orchestrator.survey import (
+        JobStatus as JobStatus,
+        RunStatus as RunStatus,
     )
     from evalyard.plugins.context import (
         Context as Context,
@@ -56,8 +96,10 @@ if TYPE_CHECKING:
         Handle as Handle,
         Harness as Harness,
         Job as Job,
+        JobCard as JobCard,
         LaunchError as LaunchError,
         LogChunk as LogChunk,
+        Mount as Mount,
         Need as Need,
         NeedKind as NeedKind,
         Observation as Observation,
@@ -66,6 +108,14 @@ if TYPE_CHECKING:
         SecretRef as SecretRef,
         Server as Server,
         Severity as Severity,
+    )
+    from evalyard.results.records import (
+        JobResults as JobResults,
+        Score as Score,
+    )
+    from evalyard.results.select import (
+        full_name as full_name,
+        label as label,
     )
     from evalyard.secrets import (
         SECRETS_FILE as SECRETS_FILE,
@@ -94,20 +144,32 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "evalyard.api.launch": "run",
+    "evalyard.api.look": "job_results scores status",
     "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
+    "evalyard.exports.context": "ExportContext",
+    "evalyard.exports.files": "ExportFile export_files task_folder",
+    "evalyard.exports.records": "Exported",
+    "evalyard.exports.settings": "ExportSettings",
     "evalyard.harness.evidence": (
         "StartRecord attempt_folder attempts_in boot_id parse_exit parse_start process_table read_exit read_start"
     ),
+    "evalyard.harness.contained": "INSIDE_SCRIPT inside_script inside_server_script",
     "evalyard.harness.logs": "read_log",
+    "evalyard.harness.places": "HARNESS_INSIDE INSIDE JOB_INSIDE LOG_INSIDE Places",
     "evalyard.harness.script": (
-        "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script server_script with_server_script"
+        "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script job_variables server_script "
+        "server_variables with_server_script"
     ),
+    "evalyard.orchestrator.survey": "JobStatus RunStatus",
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",
     "evalyard.records": (
-        "Binding Connection ExitRecord Finding Handle Harness Job LaunchError LogChunk Need NeedKind "
+        "Binding Connection ExitRecord Finding Handle Harness Job JobCard LaunchError LogChunk Mount Need NeedKind "
         "Observation Plan PlannedFile SecretRef Server Severity"
     ),
+    "evalyard.results.records": "JobResults Score",
+    "evalyard.results.select": "full_name label",
     "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",
     "evalyard.specs": (
         "CommandSpec DeploymentSpec EndpointSpec EnvValue EnvVars ResultFile ResultFormat Section ServerPaths "

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from evalyard.ids import backend_name, job_id
 from evalyard.specs import EndpointSpec, ResultFile, Section, TaskSpec
@@ -59,17 +59,46 @@ class Harness:
     """The program that must be on PATH where it runs without a container; empty = the script needs none."""
     package: str = ""
     """What pip installs to get `program`, such as `lm-eval[api]==0.4.13`; empty = nothing is known."""
+    lasting: tuple[str, ...] = ()
+    """Folders that it keeps below `execution.output_dir` for later runs, such as a cache; "" = that folder itself."""
+    keeps_entrypoint: bool = False
+    """Whether its image's entrypoint prepares the environment and then runs the command that it is given."""
+
+
+@frozen(kw_only=True)
+class Mount:
+    """A folder of the machine where something runs, and where a container sees it."""
+
+    source: str
+    """Absolute, on the machine."""
+    target: str
+    """Absolute, in the container."""
+    read_only: bool = False
+    variable: str = ""
+    """The variable by which a script finds the folder: whoever runs it sets it to `target` in a container and to
+    `source` without one. Empty = there is none."""
 
 
 @frozen(kw_only=True)
 class Server:
-    """A model server to start, whatever the backend: core's serving recipes make it."""
+    """A model server to start, whatever the backend: core's serving recipes make it.
+
+    An executor runs `script` with `sh -c`, in a container in place of the image's own entry point. In its environment
+    are PORT, HOST, EVALYARD_MODEL_ID, the variables of `mounts`, `literals`, `runtime` and `secrets`.
+    """
 
     recipe: str
     model_id: str
     script: str
     """Shell text that serves on `$PORT` of `$HOST` in the foreground."""
     image: str | None = None
+    image_by_default: bool = False
+    """Whether nobody asked for this image: without containers it may be left out, and `program` is run instead."""
+    program: str = ""
+    """The program that must be on PATH where it runs without a container; empty = nothing is known of its needs."""
+    mounts: tuple[Mount, ...] = ()
+    gpus: bool = False
+    """Whether it is to have the GPUs, where there are any."""
     port: int = 0
     """0 = any free one."""
     health_path: str = "/health"
@@ -93,6 +122,7 @@ class Job:
     """The launch token: 32 hex digits that tell this attempt from anything else of the same name."""
     task: TaskSpec
     harness: Harness
+    """For a process that starts in the task's folder."""
     endpoint: EndpointSpec
     """Its url and type are always set, unless `server` is: then the URL is known only later."""
     server: Server | None = None
@@ -105,6 +135,8 @@ class Job:
     secret_variables: tuple[str, ...] = ()
     """Variables of the caller's environment that this run reads as secrets. A process that would inherit them must
     not: it gets from its secrets file what it is meant to have."""
+    contained: Harness = field(default=Factory(lambda job: job.harness, takes_self=True))
+    """The harness for a container, which sees the folders under other names (`evalyard.harness.places`)."""
 
     @property
     def id(self) -> str:
@@ -249,6 +281,8 @@ class Plan:
     """How long a cancelled job may take to end by itself."""
     results: ResultFile | None = field(factory=ResultFile)
     """The result file below `<directory>/artifacts`; None = none is expected."""
+    card: JobCard | None = None
+    """What was asked of the job. Set by core after `plan`; None = made by a version that knew no cards."""
     notes: tuple[str, ...] = ()
     """What the user should know, one line each (an ignored setting, a substituted address)."""
 
@@ -374,6 +408,8 @@ class Invocation:
     connection: Connection
     jobs: tuple[JobHeader, ...]
     extensions: tuple[Section, ...] = ()
+    auto_export: tuple[str, ...] = ()
+    """Destinations that get the results of a job as soon as there are any."""
     evalyard_version: str = ""
 
     def job(self, number: int) -> JobHeader:

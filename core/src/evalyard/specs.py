@@ -150,9 +150,10 @@ class DeploymentSpec:
     pre_cmd: str | None = None
     """Shell text run before the server, in the same shell. A stranger's: refused unless the caller trusts it."""
     checkpoint_path: str | None = None
-    """The model's folder, on the machine where the server runs; a container sees it as /checkpoint, read-only."""
+    """The model's folder, absolute, on the machine where the server runs; a container sees it as /checkpoint,
+    read-only."""
     cache_path: str | None = None
-    """A folder for downloads and compiled kernels; a container sees it as /cache."""
+    """A folder for downloads and compiled kernels, absolute; a container sees it as /cache."""
     hf_model_handle: str | None = None
     """The model's name on the Hugging Face hub, used instead of checkpoint_path."""
     multiple_instances: bool = False
@@ -161,6 +162,8 @@ class DeploymentSpec:
     """What only this type takes, as an instance of its class in `evalyard.config.deployment_types`."""
     lepton_config: Section | None = None
     """What the executor `lepton` is told of the server."""
+    places: Mapping[str, str] = field(factory=dict, eq=False)
+    """Key -> `file:line:column`, for messages; that of the section itself is under the empty key."""
 
 
 @frozen(kw_only=True)
@@ -212,6 +215,8 @@ class RunSpec:
     """Further model servers (a judge, a user simulator): `auxiliary_deployments.<name>`."""
     exports: tuple[Section, ...] = ()
     """`export.<destination>`, in the order of the file."""
+    export_env: EnvVars = field(factory=dict)
+    """Variables of exporters: `export.env_vars`."""
     auto_export: tuple[str, ...] = ()
     """Destinations that get the results as soon as there are any: `execution.auto_export.destinations`."""
     extensions: tuple[Section, ...] = ()

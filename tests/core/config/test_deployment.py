@@ -50,6 +50,22 @@ def test_every_common_key_is_read(load: Load) -> None:
     assert found.lepton_config.place("resource_shape") == "f:16:19"
 
 
+def test_the_model_can_be_named_by_the_first_key_that_has_a_value(load: Load) -> None:
+    command = "command: 'serve ${select_not_null:deployment.hf_model_handle,/checkpoint}'"
+    text = f"execution: {{type: local}}\ndeployment:\n  type: vllm\n  served_model_name: m\n  {command}\n"
+    text += "  hf_model_handle: null\nevaluation: {tasks: [t]}\n"
+    assert deployed(load(text)).command == "serve /checkpoint"
+    assert deployed(load(text, "deployment.hf_model_handle=org/m")).command == "serve org/m"
+
+
+def test_every_key_remembers_where_it_was_written(load: Load) -> None:
+    text = "execution: {type: local}\ndeployment:\n  type: vllm\n  served_model_name: m\nevaluation: {tasks: [t]}\n"
+    places = deployed(load(text, "deployment.hf_model_handle=org/m")).places
+    assert (places["type"], places["served_model_name"]) == ("f:3:3", "f:4:3")
+    assert places["hf_model_handle"] == "-o deployment.hf_model_handle=org/m"
+    assert places[""] == "f:2:1"
+
+
 @pytest.mark.parametrize("how", ["type: vllm", "group"])
 def test_a_type_brings_its_defaults_however_it_was_chosen(load: Load, how: str) -> None:
     start = "defaults: [deployment: vllm]\n" if how == "group" else "deployment: {type: vllm}\n"
@@ -121,6 +137,10 @@ def test_faults_point_at_the_override(load: Load, override: str, complaint: str)
         ("deployment.tensor_parallel_size=two", "'two' is not an integer"),
         ("deployment.tensor_parallel_size=0", "'tensor_parallel_size' must be >= 1: 0"),
         ("deployment.gpu_memory_utilization=1.5", "'gpu_memory_utilization' must be <= 1: 1.5"),
+        (
+            "deployment.base_command='vllm serve /m --port 8000'",
+            "'base_command' stands for `vllm serve` alone; a whole command goes to deployment.command",
+        ),
         ("deployment.tensor_paralel_size=2", "unknown key; did you mean 'tensor_parallel_size'?"),
     ],
 )

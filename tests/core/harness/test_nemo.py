@@ -124,7 +124,7 @@ def test_both_names_of_the_program_are_found(tmp_path: Path, monkeypatch: pytest
     called = (tmp_path / "run" / "task" / "called").read_text().split()
     assert called == [
         f"{tmp_path}/programs/{program}",
-        *("run_eval", "--run_config", "run_config.yml"),
+        *("run_eval", "--run_config", f"{tmp_path}/run/task/run_config.yml"),
         *("--output_dir", f"{tmp_path}/run/task/artifacts"),
         *("--model_url", "http://endpoint.test/v1/chat/completions"),
     ]

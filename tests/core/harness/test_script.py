@@ -58,6 +58,7 @@ log='logs/stdout.log'
 results='results.yml'   # the file in artifacts/ without which success is none
 server=''   # the deployment that serves the model, if one does
 health=''
+asks=''   # runs a command where the server can be asked; empty = here
 ready_timeout=30   # seconds
 
 # The environment; secrets are in .secrets.env and reach only the process that needs them.
@@ -82,7 +83,7 @@ prepare() {
 program() {
 cat <<'END_OF_PROGRAM'
 trap 'exit 143' TERM
-if [ -f .secrets.env ]; then set -a; . ./.secrets.env; set +a; fi
+if [ -f "$EVALYARD_JOB_DIR/.secrets.env" ]; then set -a; . "$EVALYARD_JOB_DIR/.secrets.env"; set +a; fi
 module load x
 python3 -m bench
 END_OF_PROGRAM

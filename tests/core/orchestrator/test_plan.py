@@ -21,6 +21,7 @@ from evalyard.orchestrator.plan import (
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
 from evalyard.records import Connection, Invocation, Job, Need, NeedKind, Plan, PlannedFile, SecretRef
+from evalyard.results.card import parse_card
 from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
 from tests.core.store.records import invocation, plans
 
@@ -93,6 +94,18 @@ def test_a_job_carries_all_that_its_executor_needs() -> None:
         0o644,
     )
     assert plan.name == job.name
+
+
+def test_what_was_asked_of_a_job_is_in_its_folder_and_on_its_plan() -> None:
+    jobs, made = planned(spec(task("a", params={"limit_samples": 10}), task("b")))
+    for job, plan in zip(jobs, made, strict=True):
+        (file,) = [file for file in job.files if file.path == f"{job.folder}/job.json"]
+        assert parse_card(file.text) == plan.card
+    cards = [plan.card for plan in made if plan.card]
+    assert [(card.job, card.task, card.limit_samples) for card in cards] == [
+        ("a1b2c3d4.1", "a", 10),
+        ("a1b2c3d4.2", "b", None),
+    ]
 
 
 def test_planning_twice_gives_the_same_plan() -> None:

@@ -85,6 +85,19 @@ def test_absent_or_senseless_statistics_are_none(stats: str) -> None:
     assert (score.stderr, score.n) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("stats", "stderr"),
+    [
+        ("{stddev: 0.5, count: 100}", 0.05),
+        ("{stddev: 0.5, count: 100, stderr: 0.04}", 0.04),
+        ("{stddev: 0.5}", None),
+        ("{stddev: 0.5, count: 0}", None),
+    ],
+)
+def test_a_standard_error_is_stated_or_follows_from_the_spread(stats: str, stderr: float | None) -> None:
+    assert one("0.5", stats).stderr == stderr
+
+
 def test_a_count_written_as_a_float_is_whole() -> None:
     assert one("0.5", "{count: 100.0, stderr: 0.0}").n == 100
 

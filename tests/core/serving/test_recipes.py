@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evalyard.errors import ConfigError
-from evalyard.records import SecretRef
+from evalyard.harness.script import server_script
+from evalyard.records import Mount, SecretRef
 from evalyard.serving.recipes import OPENAI_PATHS, server_for
 from evalyard.specs import DeploymentSpec, EnvValue, ServerPaths, ValueSource
 
@@ -13,6 +14,13 @@ from evalyard.specs import DeploymentSpec, EnvValue, ServerPaths, ValueSource
 def generic(**fields: object) -> DeploymentSpec:
     given = {"type": "generic", "command": "serve --port {port}", "served_model_name": "m"} | fields
     return DeploymentSpec(**given)  # type: ignore[arg-type]
+
+
+def deployment(name: str, **fields: object) -> DeploymentSpec:
+    given = {"type": name, "served_model_name": "m", "hf_model_handle": "org/m", "image": "img:1"}
+    if name == "generic":
+        given["command"] = "serve"
+    return DeploymentSpec(**(given | fields))  # type: ignore[arg-type]
 
 
 def test_a_generic_server_is_its_command_on_the_port_that_it_is_given() -> None:
@@ -66,8 +74,9 @@ def test_everything_that_a_generic_server_lacks_is_said_at_once() -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="'vllm' is not in this version; there are: none, demo, generic"):
-        server_for(DeploymentSpec(type="vllm"))
+    there = "none, demo, generic, nim, sglang, trtllm, vllm"
+    with pytest.raises(ConfigError, match=f"'vllm_ray' is not in this version; there are: {there}$"):
+        server_for(DeploymentSpec(type="vllm_ray"))
 
 
 def test_the_demo_travels_with_the_run_and_takes_any_free_port() -> None:
@@ -77,3 +86,80 @@ def test_the_demo_travels_with_the_run_and_takes_any_free_port() -> None:
     assert "-m demo" in server.script
     renamed = server_for(DeploymentSpec(type="demo", served_model_name="tiny", command="my-demo {port}", port=7))
     assert (renamed.model_id, renamed.port, renamed.script) == ("tiny", 7, "my-demo $PORT")
+
+
+def test_servers_of_models_want_gpus_and_the_demo_does_not() -> None:
+    wanting = {name: server_for(deployment(name)).gpus for name in ("vllm", "sglang", "trtllm", "nim", "generic")}
+    assert wanting == dict.fromkeys(wanting, True)
+    assert not server_for(DeploymentSpec(type="demo")).gpus
+
+
+def test_only_the_image_that_a_type_brings_is_nobodys_choice() -> None:
+    assert server_for(deployment("vllm", image="vllm/vllm-openai:latest")).image_by_default
+    assert not server_for(deployment("vllm", image="vllm/vllm-openai:v0.9")).image_by_default
+    assert not server_for(deployment("vllm", image=None)).image_by_default
+    assert not server_for(deployment("nim")).image_by_default
+    assert not server_for(generic(image="vllm/vllm-openai:latest")).image_by_default
+
+
+@pytest.mark.parametrize("name", ["generic", "vllm", "sglang", "trtllm", "nim"])
+def test_a_server_finds_its_folders_by_variables_wherever_it_runs(name: str) -> None:
+    server = server_for(deployment(name, hf_model_handle=None, checkpoint_path="/models/m", cache_path="/scratch"))
+    assert server.mounts == (
+        Mount(source="/models/m", target="/checkpoint", read_only=True, variable="EVALYARD_CHECKPOINT"),
+        Mount(source="/scratch", target="/cache", variable="EVALYARD_MODEL_CACHE"),
+    )
+    here = server_script(server, "run")
+    assert "export EVALYARD_CHECKPOINT='/models/m'" in here
+    assert "export EVALYARD_MODEL_CACHE='/scratch'" in here
+    in_a_container = server_script(server, "run", start="docker run")
+    assert "export EVALYARD_CHECKPOINT='/checkpoint'" in in_a_container
+    assert "export EVALYARD_MODEL_CACHE='/cache'" in in_a_container
+
+
+def test_each_type_is_asked_for_its_health_where_it_answers() -> None:
+    health = {name: server_for(deployment(name)).health_path for name in ("vllm", "sglang", "trtllm", "nim")}
+    assert health == {"vllm": "/health", "sglang": "/health", "trtllm": "/health", "nim": "/v1/health/ready"}
+    assert server_for(deployment("nim", endpoints=ServerPaths(health="/up"))).health_path == "/up"
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "trtllm"])
+def test_a_command_of_the_users_own_replaces_the_whole_command(name: str) -> None:
+    own = deployment(name, hf_model_handle=None, command="serve /checkpoint --port {port}", pre_cmd="export A=1")
+    server = server_for(own)
+    assert server.script == "export A=1\nserve /checkpoint --port $PORT"
+    assert (server.model_id, server.program) == ("m", "")
+
+
+def test_a_server_without_a_model_is_refused_where_it_was_asked_for() -> None:
+    places = {"": "run.yaml:4:3"}
+    with pytest.raises(ConfigError) as caught:
+        server_for(deployment("vllm", hf_model_handle=None, served_model_name=None, places=places))
+    said = "type vllm needs a model: give its folder here, or its name in hf_model_handle"
+    assert caught.value.problems == (
+        "run.yaml:4:3: deployment.served_model_name: must be set for type vllm",
+        f"run.yaml:4:3: deployment.checkpoint_path: {said}",
+    )
+
+
+def test_a_server_with_two_models_is_refused() -> None:
+    places = {"": "run.yaml:4:3", "hf_model_handle": "run.yaml:6:20"}
+    with pytest.raises(ConfigError) as caught:
+        server_for(deployment("sglang", checkpoint_path="/m", places=places))
+    said = "names the model a second time: leave it or checkpoint_path out (or null)"
+    assert caught.value.problems == (f"run.yaml:6:20: deployment.hf_model_handle: {said}",)
+
+
+def test_folders_that_no_container_could_mount_are_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        server_for(deployment("trtllm", hf_model_handle=None, checkpoint_path="org/model", cache_path="~/cache"))
+    hub = "a model's name on the Hugging Face hub goes to hf_model_handle"
+    assert caught.value.problems == (
+        f"deployment.checkpoint_path: 'org/model' is not an absolute path; {hub}",
+        "deployment.cache_path: '~/cache' is not an absolute path",
+    )
+
+
+def test_a_nim_needs_its_image() -> None:
+    with pytest.raises(ConfigError, match=r"^deployment\.image: must be set for type nim$"):
+        server_for(deployment("nim", image=None))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from evalyard.cli.options import AsJson, ConfigDir, ConfigFile, ConfigName, EnvFile, NoDocker, Overrides, load
+from evalyard.cli.options import AsJson, ConfigDir, ConfigFile, ConfigName, EnvFile, NoDocker, Overrides
 from evalyard.cli.render import finding_json, put_json, show_findings
+from evalyard.config.loaded import load
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import prepare
-from evalyard.preflight.checks import doctor_findings
+from evalyard.preflight.checks import bare_findings, doctor_findings
 from evalyard.preflight.findings import executor_findings, machine_findings
 from evalyard.records import Finding, Severity
 
@@ -32,6 +34,8 @@ def doctor(
         loaded = load(config, config_dir, config_name, overrides=override, no_docker=no_docker, env_file=env_file)
         prepared = prepare(loaded.spec)
         findings += doctor_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
+    else:
+        findings += bare_findings(os.environ)
     if json:
         put_json([finding_json(finding) for finding in findings])
     else:

@@ -15,6 +15,7 @@ from evalyard.states import JobState
 
 if TYPE_CHECKING:
     from evalyard.orchestrator.survey import JobStatus, RunStatus
+    from evalyard.results.records import JobResults
 
 STATE_STYLES = {
     JobState.SUCCEEDED.value: "green",
@@ -36,18 +37,17 @@ def say(text: str = "", *, to: IO[str] | None = None) -> None:
 
 
 def show_notices() -> None:
-    """From now on, show what plugins say while a step takes long."""
+    """From now on, show what plugins say while a step takes long; on a terminal also how far it is."""
     import logging
 
-    from evalyard.plugins.context import NOTICES
+    from evalyard.cli.notices import Shown
+    from evalyard.plugins.context import NOTICES, PROGRESS
 
-    class Shown(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(record.getMessage())
-
-    notices = logging.getLogger(NOTICES)
-    notices.setLevel(logging.INFO)
-    notices.handlers = [Shown()]
+    shown = Shown(sys.stderr)
+    for name in (NOTICES, PROGRESS) if shown.in_place else (NOTICES,):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [shown]
 
 
 def put(text: str) -> None:
@@ -88,9 +88,14 @@ def show_table(columns: Sequence[str], rows: Sequence[Row], styles: Mapping[str,
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Return aligned columns, two spaces apart; a line break in a cell becomes a blank."""
-    cells = [list(columns), *[[" ".join(cell.split()) for cell in row] for row in rows]]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+    """Return aligned columns under a head, two spaces apart; a line break in a cell becomes a blank."""
+    return plain_lines([columns, *rows])
+
+
+def plain_lines(rows: Sequence[Row]) -> list[str]:
+    """Return rows of equal length as aligned columns."""
+    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
@@ -132,10 +137,20 @@ def status_json(job: JobStatus) -> dict[str, Any]:
         "ended_at": job.ended_at,
         "exit_code": job.exit_code,
         "directory": job.folder,
+        "exports": [
+            {
+                "destination": export.destination,
+                "state": export.state,
+                "where": export.where,
+                "reason": export.reason,
+                "tries": export.tries,
+            }
+            for export in job.exports
+        ],
     }
 
 
-def duration(job: JobStatus) -> str:
+def duration(job: JobStatus | JobResults) -> str:
     """Return how long a job has taken, `1:02:03`; empty when it has not started."""
     try:
         start = datetime.fromisoformat(job.started_at)
@@ -152,7 +167,7 @@ def show_statuses(statuses: Sequence[RunStatus], *, to: IO[str]) -> None:
     rows = [status_row(job) for status in statuses for job in status.jobs]
     show_table(STATUS_COLUMNS, rows, STATE_STYLES, to=to)
     for status in statuses:
-        for line in (*status.left, *status.warnings):
+        for line in (*status.exports, *status.left, *status.warnings):
             say(f"{status.history.invocation.id}: {line}")
 
 

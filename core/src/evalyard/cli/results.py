@@ -3,27 +3,77 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
+
+from evalyard.api.look import job_results
+from evalyard.cli.formats import AsCsv, AsMarkdown, check_one_format
 from evalyard.cli.options import AsJson
-from evalyard.cli.render import put_json
-from evalyard.cli.scores import scores_json, scores_of, show_scores
-from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK
-from evalyard.orchestrator.survey import survey
-from evalyard.store.lookup import look_up_all
-from evalyard.store.runs import Store
+from evalyard.cli.render import say
+from evalyard.cli.scores import put_scores, show_problems, show_scores
+from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK, UsageError
+from evalyard.results.select import failed_gates, only, parse_gate
+
+Metrics = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name=["--metric", "-m"],
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Only scores of this name or pattern: accuracy, 'ifeval.*'.",
+    ),
+]
+JobDirs = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--job-dirs",
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Of this run directory or task's folder, without records.",
+    ),
+]
+FailUnder = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--fail-under",
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Exit with 1 when a score is less: ifeval.accuracy=0.7.",
+    ),
+]
 
 
-def results(*ids: str, json: AsJson = False) -> int:
-    """Show the scores of runs and jobs. Exits 1 when a job has none.
+def results(
+    *ids: str,
+    metric: Metrics = (),
+    fail_under: FailUnder = (),
+    job_dirs: JobDirs = (),
+    json: AsJson = False,
+    csv: AsCsv = False,
+    markdown: AsMarkdown = False,
+) -> int:
+    """Show the scores of runs and jobs. Exits 1 when a job has none, or a score is under its gate.
 
     Args:
         ids: Runs or jobs, whole ids or their start; by default the latest run.
     """
-    store = Store()
-    statuses = survey(store, look_up_all(store, ids or ("latest",)))
-    if json:
-        put_json([row for status in statuses for row in scores_json(store, status)])
+    check_one_format(json=json, csv=csv, markdown=markdown)
+    if ids and job_dirs:
+        raise UsageError("ids and --job-dirs exclude each other")
+    gates = [parse_gate(text) for text in fail_under]
+    jobs = job_results(*ids, folders=job_dirs)
+    failed = failed_gates(jobs, gates)
+    shown = only(jobs, metric)
+    if json or csv or markdown:
+        put_scores(shown, as_csv=csv, as_markdown=markdown)
+        show_problems(shown)
     else:
-        show_scores(store, statuses, to=sys.stdout)
-    without = any(scores_of(store, status)[1] for status in statuses)
-    return EXIT_JOB_FAILED if without else EXIT_OK
+        show_scores(shown, to=sys.stdout)
+    for line in failed:
+        say(f"gate failed: {line}")
+    return EXIT_JOB_FAILED if failed or any(job.problem for job in jobs) else EXIT_OK

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from evalyard.cli import hints
-from evalyard.cli.options import EnvFile, environment
+from evalyard.cli.options import EnvFile
 from evalyard.cli.render import put, say, show_notices
 from evalyard.cli.run import Wait
 from evalyard.cli.waiting import launched, see_through
+from evalyard.config.loaded import environment
 from evalyard.orchestrator.begin import resume as resume_run
 from evalyard.store.lookup import look_up
 from evalyard.store.runs import Store

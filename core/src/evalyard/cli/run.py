@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from evalyard.api.launch import check_allowed, prepared_to_run, with_model
 from evalyard.cli import hints
-from evalyard.cli.options import (
-    AsJson,
-    ConfigDir,
-    ConfigFile,
-    ConfigName,
-    EnvFile,
-    Loaded,
-    NoDocker,
-    Overrides,
-    load,
-)
+from evalyard.cli.options import AsJson, ConfigDir, ConfigFile, ConfigName, EnvFile, NoDocker, Overrides
 from evalyard.cli.planned import plans_json, show_plans
 from evalyard.cli.render import put, put_json, say, show_findings, show_notices
 from evalyard.cli.waiting import launched, see_through
+from evalyard.config.loaded import Loaded, load
 from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE, UsageError
 from evalyard.orchestrator.begin import Prepared, begin, prepare
-from evalyard.orchestrator.plan import check_listed, check_trust
 from evalyard.orchestrator.run import OpenRun
-from evalyard.preflight.checks import dry_findings, run_findings
-from evalyard.preflight.endpoint import only_model
+from evalyard.preflight.checks import dry_findings
 from evalyard.preflight.findings import worst
 from evalyard.records import Finding, Severity
 from evalyard.store.runs import Store
@@ -94,17 +83,17 @@ def run(
         env_file=env_file,
         tasks=task,
     )
-    check_trust(loaded.spec, trusted=trust_pre_cmd or os.environ.get("EVALYARD_TRUST_PRE_CMD") == "1")
-    check_listed(loaded.spec, allowed=allow_unlisted or os.environ.get("EVALYARD_ALLOW_UNLISTED") == "1")
+    check_allowed(loaded, trust_pre_cmd=trust_pre_cmd, allow_unlisted=allow_unlisted)
     if loaded.names_from_file:
         say(f"from the env file: {', '.join(loaded.names_from_file)}")
     _show_notes(loaded)
     if dry_run:
         return _dry_run(loaded, as_json=json)
     store = Store()
-    loaded = _with_model(loaded)
-    prepared = prepare(loaded.spec, store.unused_id())
-    findings = run_findings(prepared.spec, prepared.plans, prepared.session, loaded.environ)
+    loaded, model = with_model(loaded)
+    if model:
+        say(f"model      {model} (the only one that the endpoint serves)")
+    prepared, findings = prepared_to_run(loaded, store)
     if worst(findings) is not Severity.OK:
         show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
         if worst(findings) is Severity.WARNING:
@@ -124,25 +113,11 @@ def _show_notes(loaded: Loaded) -> None:
     count = len(loaded.spec.deprecations)
     if count:
         say(f"note       {count} older spelling{'s' if count > 1 else ''}; {hints.migrate(loaded.path)} rewrites them")
-    destinations = dict.fromkeys((*loaded.spec.auto_export, *(export.name for export in loaded.spec.exports)))
-    if destinations:
-        say(f"note       nothing goes to {', '.join(destinations)}: exporters are not in this version")
 
 
 def _refusal(errors: list[Finding]) -> int:
     say("nothing was started")
     return EXIT_BACKEND if all(error.unreachable for error in errors) else EXIT_USAGE
-
-
-def _with_model(loaded: Loaded) -> Loaded:
-    """Ask the endpoint for its only model where the configuration names none."""
-    endpoint = loaded.spec.endpoint
-    if loaded.spec.deployment is not None or endpoint.model_id or not endpoint.url:
-        return loaded
-    key = loaded.environ.get(endpoint.api_key_name) if endpoint.api_key_name else None
-    model = only_model(endpoint.url, key, api_key_name=endpoint.api_key_name)
-    say(f"model      {model} (the only one that the endpoint serves)")
-    return loaded.with_override(f"target.api_endpoint.model_id={model}")
 
 
 def _announce(run: OpenRun, *, as_json: bool) -> None:
@@ -170,7 +145,7 @@ def _show_where(run: OpenRun, prepared: Prepared) -> None:
 
 def _dry_run(loaded: Loaded, *, as_json: bool) -> int:
     prepared = prepare(loaded.spec)
-    findings = dry_findings(prepared.plans, loaded.environ)
+    findings = dry_findings(prepared.spec, prepared.plans, loaded.environ)
     if as_json:
         put_json(plans_json(prepared))
     else:

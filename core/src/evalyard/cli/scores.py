@@ -1,79 +1,62 @@
-"""Scores of jobs as tables and JSON."""
+"""Scores of jobs as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Iterable, Sequence
+from typing import IO
 
-from evalyard.cli.render import say, show_table
-from evalyard.errors import EvalyardError
-from evalyard.ids import split_job_id
-from evalyard.orchestrator.survey import RunStatus
-from evalyard.results.parse import read_results
-from evalyard.results.records import Score
-from evalyard.results.table import rows
-from evalyard.states import JobState
-from evalyard.store.layout import artifacts_folder
-from evalyard.store.runs import Store
+from evalyard.cli.formats import csv_text, escaped, markdown_table
+from evalyard.cli.render import Row, duration, put, put_json, say, show_table
+from evalyard.results.flat import SCORE_FIELDS, score_rows
+from evalyard.results.records import JobResults
+from evalyard.results.table import limit_text, rows
 
-COLUMNS = ("job", "task", "metric", "value", "stderr", "n")
+COLUMNS = ("job", "task", "metric", "value", "stderr", "n", "time")
+MARK = "*"
+"""Behind the value of a score that is no result of its benchmark."""
 
 
-def scores_of(store: Store, status: RunStatus) -> tuple[dict[str, tuple[Score, ...]], dict[str, str]]:
-    """Return the scores of the jobs of a run that have any, and why the others have none; both by job id."""
-    scores: dict[str, tuple[Score, ...]] = {}
-    without: dict[str, str] = {}
-    for job in status.jobs:
-        if job.state is not JobState.SUCCEEDED:
-            without[job.job] = f"{job.state.value}{': ' + job.reason if job.reason else ''}"
-            continue
-        _, number = split_job_id(job.job)
-        invocation = status.history.invocation
-        try:
-            plan = store.plan(invocation.id, number, status.history.job(number).launched.number)
-        except EvalyardError as error:
-            without[job.job] = error.message
-            continue
-        if plan.results is None:
-            without[job.job] = "its harness leaves no result file"
-            continue
-        folder = artifacts_folder(store, invocation, invocation.job(number), job.attempt)
-        try:
-            scores[job.job] = read_results(folder, plan.results, task=plan.task)
-        except EvalyardError as error:
-            without[job.job] = error.message
-    return scores, without
-
-
-def show_scores(store: Store, statuses: Sequence[RunStatus], *, to: IO[str]) -> None:
-    """Print a table of scores, and for every job without any why that is."""
-    table: list[Sequence[str]] = []
-    missing: list[str] = []
-    for status in statuses:
-        scores, without = scores_of(store, status)
-        for job, found in scores.items():
-            table += [(job, row.task, row.metric, row.value, row.stderr, row.n) for row in rows(found)]
-        missing += [f"{job}: no scores: {why}" for job, why in without.items()]
+def show_scores(jobs: Sequence[JobResults], *, to: IO[str]) -> None:
+    """Print a table of scores, what there is to know of them, and for every job without any why that is."""
+    table = score_cells(jobs)
     if table:
         show_table(COLUMNS, table, {}, to=to)
-    for line in missing:
-        say(line)
+    for line in remarks(jobs):
+        say(line, to=to)
+    show_problems(jobs)
 
 
-def scores_json(store: Store, status: RunStatus) -> list[dict[str, Any]]:
-    """Return the scores of a run, one object each."""
-    scores, _ = scores_of(store, status)
-    return [
-        {
-            "job": job,
-            "task": score.task,
-            "metric": score.metric,
-            "score": score.score,
-            "value": score.value,
-            "stderr": score.stderr,
-            "n": score.n,
-            "group": score.group,
-        }
-        for job, found in scores.items()
-        for score in found
-    ]
+def put_scores(jobs: Sequence[JobResults], *, as_csv: bool = False, as_markdown: bool = False) -> None:
+    """Print scores to stdout for another program: as JSON, unless told otherwise."""
+    if as_csv:
+        put(csv_text(score_rows(jobs), SCORE_FIELDS))
+    elif as_markdown:
+        put(markdown_table(COLUMNS, score_cells(jobs)))
+        for line in remarks(jobs):
+            put(f"\n{escaped(line)}")
+    else:
+        put_json(score_rows(jobs))
+
+
+def show_problems(jobs: Iterable[JobResults]) -> None:
+    """Say why jobs have no scores."""
+    for job in jobs:
+        if job.problem:
+            say(f"{job.card.job}: no scores: {job.problem}")
+
+
+def score_cells(jobs: Iterable[JobResults]) -> list[Row]:
+    """Return the cells of each score."""
+    cells: list[Row] = []
+    for job in jobs:
+        mark, time = MARK if job.limited else "", duration(job)
+        for row in rows(job.scores):
+            task = f"{row.task} (group)" if row.group else row.task
+            cells.append((job.card.job, task, row.metric, f"{row.value}{mark}", row.stderr, row.n, time))
+    return cells
+
+
+def remarks(jobs: Iterable[JobResults]) -> list[str]:
+    """Return what the marks in a table mean."""
+    limits = {job.card.limit_samples: None for job in jobs if job.scores and job.card.limit_samples is not None}
+    return [f"{MARK} {limit_text(limit)}" for limit in limits]

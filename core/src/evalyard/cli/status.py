@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Annotated
 
+from attrs import define, evolve, field
 from cyclopts import Parameter
 
 from evalyard.cli.options import AsJson
+from evalyard.cli.progress import estimated_total, progress_text
 from evalyard.cli.render import (
     STATE_STYLES,
     STATUS_COLUMNS,
@@ -19,11 +22,12 @@ from evalyard.cli.render import (
     status_json,
     status_row,
 )
-from evalyard.errors import EXIT_BACKEND, EXIT_JOB_FAILED, EXIT_OK
-from evalyard.orchestrator.survey import RunStatus, survey
+from evalyard.errors import EXIT_BACKEND, EXIT_JOB_FAILED, EXIT_OK, EvalyardError
+from evalyard.orchestrator.gather import planned_card
+from evalyard.orchestrator.survey import JobStatus, RunStatus, survey
 from evalyard.secrets import redact
 from evalyard.states import JobState
-from evalyard.store.lookup import Selection, look_up_all
+from evalyard.store.lookup import Selection, look_up_all, unended
 from evalyard.store.runs import Store
 
 WATCH_POLL_S = 1.0
@@ -42,7 +46,7 @@ def status(
         ids: Runs or jobs, whole ids or their start; by default what has not ended, else the latest run.
     """
     store = Store()
-    selections = look_up_all(store, ids) if ids else unended(store)
+    selections = look_up_all(store, ids) if ids else _unended(store)
     if not selections:
         if json:
             put_json([])
@@ -60,13 +64,11 @@ def status(
     return _code(statuses)
 
 
-def unended(store: Store) -> tuple[Selection, ...]:
-    """Return every run that has not ended, or the latest one when all have."""
-    histories, damage = store.read_all()
+def _unended(store: Store) -> tuple[Selection, ...]:
+    selections, damage = unended(store)
     for record in damage:
         say(f"damaged record: {record}")
-    live = [history for history in histories if not history.ended]
-    return tuple(Selection(invocation=history.invocation.id) for history in live or histories[:1])
+    return selections
 
 
 def _code(statuses: list[RunStatus]) -> int:
@@ -96,11 +98,30 @@ def _watch(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
 def _watch_live(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
     from rich.live import Live
 
+    totals = Totals(store)
     with Live(refresh_per_second=4) as live:
         while True:
             statuses = survey(store, selections)
-            rows = [[redact(cell) for cell in status_row(job)] for status in statuses for job in status.jobs]
+            jobs = [totals.with_bar(status, job) for status in statuses for job in status.jobs]
+            rows = [[redact(cell) for cell in status_row(job)] for job in jobs]
             live.update(rich_table(STATUS_COLUMNS, rows, STATE_STYLES), refresh=True)
             if all(status.ended for status in statuses):
                 return statuses
             time.sleep(WATCH_POLL_S)
+
+
+@define
+class Totals:
+    """How much there is to do in each job: looked up once, and only for jobs that say how far they are."""
+
+    store: Store
+    _known: dict[str, float | None] = field(factory=dict, init=False)
+
+    def with_bar(self, status: RunStatus, job: JobStatus) -> JobStatus:
+        """Return a job with a bar for its progress."""
+        if not job.progress:
+            return job
+        if job.job not in self._known:
+            with contextlib.suppress(EvalyardError):
+                self._known[job.job] = estimated_total(planned_card(self.store, status.history, job))
+        return evolve(job, progress=progress_text(job.progress, self._known.get(job.job)))

@@ -28,14 +28,14 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def deliver(text: str, to: IO[str]) -> None:
-    """Write a text and a line break at once. When the reader of a pipe has left, what we do goes on unheard.
+def deliver(text: str, to: IO[str], *, end: str = "\n") -> None:
+    """Write a text and its end at once. When the reader of a pipe has left, what we do goes on unheard.
 
     Raises:
         EvalyardError: the disk is full, or the device is broken.
     """
     try:
-        print(text, file=to, flush=True)
+        print(text, file=to, end=end, flush=True)
     except BrokenPipeError:
         leave(to)
     except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evalyard.cli.options import AsJson, NoDocker, Overrides, load
+from evalyard.cli.options import AsJson, NoDocker, Overrides
 from evalyard.cli.render import put, put_json
+from evalyard.config.loaded import load
 from evalyard.errors import EXIT_OK, ConfigError
 from evalyard.orchestrator.begin import prepare
 

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from evalyard.config.find import examples, find_config, find_example
     from evalyard.config.load import read_text
     from evalyard.config.migration import migrate
-    from evalyard.config.run import load_run, load_text
+    from evalyard.config.run import load_exports, load_run, load_text
     from evalyard.config.typed import structure
 
 _HOMES = {
     "examples": "find",
     "find_config": "find",
     "find_example": "find",
+    "load_exports": "run",
     "load_run": "run",
     "load_text": "run",
     "migrate": "migration",
@@ -31,6 +32,7 @@ __all__ = [
     "examples",
     "find_config",
     "find_example",
+    "load_exports",
     "load_run",
     "load_text",
     "migrate",

@@ -9,7 +9,7 @@ from evalyard.config.deployment import is_served, read_deployment
 from evalyard.config.environment import overlay, read_env_vars
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
-from evalyard.config.sections import read_execution, read_sections
+from evalyard.config.sections import read_execution, read_exports, read_sections
 from evalyard.config.target import read_endpoint
 from evalyard.config.tasks import read_tasks
 from evalyard.specs import RunSpec
@@ -28,7 +28,7 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
     endpoint, key_env = read_endpoint(top, problems, served=is_served(top))
     tasks = read_tasks(top, overlay(key_env, env), problems)
     execution, auto_export = read_execution(top, problems)
-    exports = read_sections(top, "export", problems, skip=("env_vars",))
+    exports, export_env = read_exports(top, problems)
     extensions = read_sections(top, "extensions", problems)
     auxiliary = read_sections(top, "auxiliary_deployments", problems)
     catalogue = _folders(top, problems)
@@ -41,6 +41,7 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
         auxiliary_deployments=auxiliary,
         execution=execution,
         exports=exports,
+        export_env=export_env,
         auto_export=auto_export,
         extensions=extensions,
         deprecations=tuple(deprecations),

@@ -75,7 +75,14 @@ def read_deployment(top: Fields, env: EnvVars, problems: Problems) -> Deployment
         multiple_instances=fields.boolean("multiple_instances") or False,
         options=_options(node, written, problems),
         lepton_config=_lepton_config(fields),
+        places=_places(node),
     )
+
+
+def _places(node: Node | None) -> dict[str, str]:
+    if node is None or not isinstance(node.value, dict):
+        return {}
+    return {"": node.place, **{key: child.place for key, child in node.value.items()}}
 
 
 def _type_name(node: Node | None) -> str | None:

@@ -5,6 +5,7 @@ Typed here, so that a serving recipe gets its own class of options and a mistake
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,12 @@ from attrs import field, frozen, validators
 from evalyard.config.node import MISSING, Plain
 
 _AT_LEAST_ONE = validators.ge(1)
+
+
+def _no_whole_command(_instance: Any, _option: Any, text: str | None) -> None:
+    # In the language's older implementation it was one; added to, such a command would name its model twice.
+    if text and re.search(r"\s--(port|served-model-name)(?=[\s=])", text):
+        raise ValueError("'base_command' stands for `vllm serve` alone; a whole command goes to deployment.command")
 
 
 @frozen(kw_only=True)
@@ -51,8 +58,8 @@ class VllmOptions(SglangOptions):
     """Options of `vllm`."""
 
     gpu_memory_utilization: float = field(default=0.95, validator=[validators.gt(0), validators.le(1)])
-    base_command: str | None = None
-    """What stands for `vllm serve`."""
+    base_command: str | None = field(default=None, validator=_no_whole_command)
+    """What stands for `vllm serve`: the model and all options are added."""
 
 
 @frozen(kw_only=True)

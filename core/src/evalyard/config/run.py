@@ -9,13 +9,15 @@ from pathlib import Path
 from evalyard.config.compose import compose
 from evalyard.config.convert import to_spec
 from evalyard.config.emit import emit
+from evalyard.config.fields import Fields
 from evalyard.config.interpolate import check_missing, interpolate
 from evalyard.config.load import read_text
 from evalyard.config.node import Node, Problems
+from evalyard.config.sections import read_exports
 from evalyard.config.selection import select_tasks
 from evalyard.config.spellings import present_whole
 from evalyard.errors import ConfigError
-from evalyard.specs import RunSpec
+from evalyard.specs import EnvVars, RunSpec, Section
 
 
 def load_run(
@@ -71,6 +73,23 @@ def load_text(
         raise ConfigError([f"{source}: nested too deeply"]) from error
 
 
+def load_exports(text: str, source: str, overrides: Sequence[str] = ()) -> tuple[tuple[Section, ...], EnvVars]:
+    """Read what a configuration says of exports (sections and variables), whatever the rest of it is.
+
+    Raises:
+        ConfigError: that part is wrong, or an override cannot be done.
+    """
+    problems = Problems()
+    root = interpolate(compose(text, source, None, overrides).root, os.environ, problems)
+    entries = _finish(root).value
+    exports = entries.get("export") if isinstance(entries, dict) else None
+    top = Fields(Node({"export": exports} if exports else {}, root.place), "", problems, known=("export",))
+    check_missing(Node(top.mapping("export"), root.place), problems)
+    found = read_exports(top, problems)
+    problems.raise_if_any()
+    return found
+
+
 def _finish(root: Node) -> Node:
     """Drop what has done its duty, and make folders independent of the current one."""
     entries = dict(root.value) if isinstance(root.value, dict) else {}
@@ -82,11 +101,27 @@ def _finish(root: Node) -> Node:
             output = Node(output.raw or str(output.value), output.place)  # a folder called 2026
         if output is not None:
             entries["execution"] = Node({**execution.value, "output_dir": _absolute(output)}, execution.place)
+    exports = entries.get("export")
+    if exports is not None and isinstance(exports.value, dict):
+        entries["export"] = Node({name: _from_here(node) for name, node in exports.value.items()}, exports.place)
     catalogue = entries.get("catalogue")
     if catalogue is not None:
         folders = catalogue.value if isinstance(catalogue.value, list) else [catalogue]
         entries["catalogue"] = Node([_absolute(folder) for folder in folders], catalogue.place)
     return Node(entries, root.place)
+
+
+def _from_here(export: Node) -> Node:
+    """Return an exporter's section with its folders absolute: results are exported later, from anywhere."""
+    if not isinstance(export.value, dict):
+        return export
+    entries = dict(export.value)
+    if "output_dir" in entries:
+        entries["output_dir"] = _absolute(entries["output_dir"])
+    folders = entries.get("job_dirs")
+    if folders is not None and isinstance(folders.value, list):
+        entries["job_dirs"] = Node([_absolute(folder) for folder in folders.value], folders.place)
+    return Node(entries, export.place)
 
 
 def _absolute(node: Node) -> Node:

@@ -9,9 +9,10 @@ from attrs import evolve
 from evalyard.config.environment import read_env_vars
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems, join_path, kind, plain, show, walk
-from evalyard.specs import Section
+from evalyard.specs import EnvValue, Section
 
 _AUTO_EXPORT = "auto_export"
+_ENV_VARS = "env_vars"
 
 
 def read_execution(top: Fields, problems: Problems) -> tuple[Section, tuple[str, ...]]:
@@ -48,14 +49,20 @@ def _destinations(node: Node | None, problems: Problems) -> tuple[str, ...]:
     return names
 
 
+def read_exports(top: Fields, problems: Problems) -> tuple[tuple[Section, ...], dict[str, EnvValue]]:
+    """Return every `export.<destination>` as a Section, and the variables of all of them."""
+    variables = read_env_vars(top.mapping("export").get(_ENV_VARS), f"export.{_ENV_VARS}", problems)
+    return read_sections(top, "export", problems, skip=(_ENV_VARS,)), variables
+
+
 def read_sections(top: Fields, key: str, problems: Problems, skip: Sequence[str] = ()) -> tuple[Section, ...]:
-    """Return every mapping below `key` as a Section; those in `skip` are variables."""
+    """Return every mapping below `key`, save those in `skip`, as a Section."""
     found = []
     for name, node in top.mapping(key).items():
         path = join_path(key, name)
         if name in skip:
-            read_env_vars(node, path, problems)
-        elif node.value is None or isinstance(node.value, dict):
+            continue
+        if node.value is None or isinstance(node.value, dict):
             found.append(to_section(node, name=name, path=path))
         else:
             problems.add(node.place, path, f"is {kind(node)}; must be a mapping")

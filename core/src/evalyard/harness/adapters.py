@@ -5,32 +5,41 @@ from __future__ import annotations
 from evalyard.catalogue.resolve import Benchmark
 from evalyard.harness.lm_eval import lm_eval_harness
 from evalyard.harness.nemo import nemo_harness
+from evalyard.harness.places import BESIDE, Places
 from evalyard.harness.smoke_tasks import smoke_harness
 from evalyard.records import Harness
 from evalyard.specs import EndpointSpec, TaskSpec
 
 
-def harness_for(task: TaskSpec, endpoint: EndpointSpec, benchmark: Benchmark, folder: str) -> Harness:
+def harness_for(
+    task: TaskSpec, endpoint: EndpointSpec, benchmark: Benchmark, folder: str, places: Places = BESIDE
+) -> Harness:
     """Return the harness of a task.
 
     Args:
         endpoint: where it will ask; its type is settled.
         benchmark: what the task's name means.
         folder: the task's folder in the run directory.
+        places: what the folders are called where it runs.
 
     Raises:
         ConfigError: a parameter or an adapter configuration that the harness does not take.
     """
     if task.harness is not None:
-        return Harness(name="command", script=task.harness.command, results=task.harness.results)
+        command, results = task.harness.command, task.harness.results
+        return Harness(name="command", script=command, results=results, image=task.container)
     listed = benchmark.listed
     if listed is None:
-        return nemo_harness(task, endpoint, benchmark=task.name, image=task.container, package="", folder=folder)
+        return nemo_harness(
+            task, endpoint, benchmark=task.name, image=task.container, package="", folder=folder, places=places
+        )
     match listed.harness.kind:
         case "nemo":
             image = task.container or listed.harness.pinned_image
             package = listed.harness.package
-            return nemo_harness(task, endpoint, benchmark=task.name, image=image, package=package, folder=folder)
+            return nemo_harness(
+                task, endpoint, benchmark=task.name, image=image, package=package, folder=folder, places=places
+            )
         case "lm-eval":
             return lm_eval_harness(task, endpoint, benchmark=listed.name, package=listed.harness.package)
         case _:

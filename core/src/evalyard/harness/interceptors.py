@@ -11,13 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalyard.errors import ConfigError
-
-ARTIFACTS = "artifacts"
-"""The artifacts folder, seen from the task's: where harnesses start."""
-OUTPUT_DIR = "../.."
-"""`execution.output_dir`, seen from the task's folder: what outlives a run, such as a cache, lies below it."""
-IMAGE_RESULTS = "/results"
-"""What images call the artifacts folder: configurations name it, and mean the artifacts wherever the task runs."""
+from evalyard.harness.places import BESIDE, INSIDE, Places
 
 REQUEST, ANSWER, RESPONSE = range(3)
 STAGES: Mapping[str, int] = {
@@ -38,18 +32,19 @@ STAGES: Mapping[str, int] = {
 
 _SENDERS = ("endpoint", "nvcf")
 _DEFAULT_FOLDERS: Mapping[str, Mapping[str, str]] = {
-    "caching": {"cache_dir": f"{ARTIFACTS}/cache"},
-    "response_stats": {"cache_dir": f"{ARTIFACTS}/response_stats_cache"},
-    "reasoning": {"cache_dir": f"{ARTIFACTS}/reasoning_stats_cache"},
-    "progress_tracking": {"output_dir": ARTIFACTS},
+    "caching": {"cache_dir": "cache"},
+    "response_stats": {"cache_dir": "response_stats_cache"},
+    "reasoning": {"cache_dir": "reasoning_stats_cache"},
+    "progress_tracking": {"output_dir": ""},
 }
+"""Interceptor -> key -> folder below the artifacts."""
 _CACHES = frozenset({"cache_dir", "caching_dir"})
 _OUTPUTS = frozenset({"output_dir"})
 _FOR_LISTS = frozenset({"mode", "discovery", "interceptors", "post_eval_hooks", "endpoint_type", "log_failed_requests"})
 """What may stand beside `interceptors`; anything else is one of the older switches (`use_caching`, ...)."""
 
 
-def adapter_config(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def adapter_config(given: Mapping[str, Any], where: str, places: Places = BESIDE) -> dict[str, Any]:
     """Return an adapter configuration as nemo-evaluator wants it.
 
     Interceptors are sorted into the stages that it demands (the order within a stage is kept, but caching comes before
@@ -58,11 +53,12 @@ def adapter_config(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     Args:
         where: `file:line` of the task, for messages.
+        places: what the folders are called where it runs.
 
     Raises:
         ConfigError: switches and interceptors are mixed, or an interceptor is unknown or of no form.
     """
-    settled = _with_folders(given)
+    settled = _with_folders(given, places)
     if not given.get("interceptors"):
         return settled
     switches = sorted(set(given) - _FOR_LISTS)
@@ -71,19 +67,20 @@ def adapter_config(given: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ConfigError([f"{where}: adapter_config: {problem}"])
     if not isinstance(given["interceptors"], Sequence) or isinstance(given["interceptors"], str):
         raise ConfigError([f"{where}: adapter_config.interceptors: must be a list"])
-    entries = [_entry(item, where) for item in given["interceptors"]]
+    entries = [_entry(item, where, places) for item in given["interceptors"]]
     settled["interceptors"] = _in_stages(entries, own=bool(given.get("discovery")), where=where)
     return settled
 
 
-def _entry(item: Any, where: str) -> dict[str, Any]:
+def _entry(item: Any, where: str, places: Places) -> dict[str, Any]:
     entry = {"name": item} if isinstance(item, str) else item
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise ConfigError([f"{where}: adapter_config.interceptors: {item!r} is neither a name nor has one"])
     name, config = entry["name"], entry.get("config") or {}
     if not isinstance(config, Mapping):
         raise ConfigError([f"{where}: adapter_config.interceptors: the config of {name} is not a mapping"])
-    config = {**_DEFAULT_FOLDERS.get(name, {}), **_with_folders(config)}
+    defaults = {key: _below(places.artifacts, path) for key, path in _DEFAULT_FOLDERS.get(name, {}).items()}
+    config = {**defaults, **_with_folders(config, places)}
     if name == "progress_tracking":
         # Its default is port 8000 of this machine: as likely a model server as a listener. None makes it fail.
         config.setdefault("progress_tracking_url", "")
@@ -109,18 +106,29 @@ def _in_stages(entries: list[dict[str, Any]], *, own: bool, where: str) -> list[
     return [entry for _, _, entry in sorted(placed, key=lambda item: item[:2])]
 
 
-def _with_folders(config: Mapping[str, Any]) -> dict[str, Any]:
+def lasting_folders(adapter: Mapping[str, Any], places: Places) -> tuple[str, ...]:
+    """Return the folders below `execution.output_dir` that a settled adapter configuration names; "" = that itself."""
+    configs = [adapter, *(entry.get("config", {}) for entry in adapter.get("interceptors", ()))]
+    paths = {str(value) for config in configs for key, value in config.items() if key in _CACHES | _OUTPUTS}
+    base = places.output_dir
+    return tuple(sorted(path.removeprefix(base).strip("/") for path in paths if f"{path}/".startswith(f"{base}/")))
+
+
+def _with_folders(config: Mapping[str, Any], places: Places) -> dict[str, Any]:
     settled = dict(config)
     for key, value in config.items():
         if isinstance(value, str) and key in _CACHES | _OUTPUTS:
-            settled[key] = _folder(value, OUTPUT_DIR if key in _CACHES else ARTIFACTS)
+            settled[key] = _folder(value, places.output_dir if key in _CACHES else places.artifacts, places)
     return settled
 
 
-def _folder(path: str, base: str) -> str:
-    if path == IMAGE_RESULTS or path.startswith(f"{IMAGE_RESULTS}/"):
-        return ARTIFACTS + path.removeprefix(IMAGE_RESULTS).rstrip("/")
-    if path.startswith("/"):
-        return path
+def _folder(path: str, base: str, places: Places) -> str:
+    if path == INSIDE.artifacts or path.startswith(f"{INSIDE.artifacts}/"):
+        # Configurations name it, and mean the artifacts wherever the task runs.
+        return _below(places.artifacts, path.removeprefix(INSIDE.artifacts))
+    return path if path.startswith("/") else _below(base, path)
+
+
+def _below(base: str, path: str) -> str:
     relative = "/".join(part for part in path.split("/") if part not in ("", "."))
     return f"{base}/{relative}" if relative else base

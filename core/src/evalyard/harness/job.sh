@@ -1,11 +1,8 @@
-# ---------------------------------------------------------------------------------------------------------------------
-# From here on: the machinery, the same for every task and server. It needs nothing but a POSIX shell.
 #   started by evalyard (EVALYARD_LAUNCH is set): takes this attempt, or leaves it to whoever has it already
 #   started by hand: keeps the previous logs/ and artifacts/ in attempts/<n>/ and is the next attempt
 
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 say() { printf '%s evalyard: %s\n' "$(now)" "$*"; }
-pause() { sleep 0.2 2>/dev/null || sleep 1; }
 
 latest_attempt() {
   latest=0
@@ -92,7 +89,9 @@ put_previous_away() {
 # All output goes to the log; by hand it is shown as well.
 redirect_output() {
   if [ "$by_hand" = false ] || [ -n "${EVALYARD_QUIET:-}" ]; then
-    exec >"$log" 2>&1
+    # Appending: a container may write to the same file.
+    : >"$log"
+    exec >>"$log" 2>&1
     return
   fi
   pipe=attempts/$attempt/.output
@@ -104,72 +103,24 @@ redirect_output() {
   rm -f "$pipe"
 }
 
-# Bare systems have no ps; Linux tells all the same.
-children() {
-  if [ -r /proc/self/stat ]; then
-    sed -n "s/^\\([0-9]*\\) (.*) [A-Za-z] $1 .*/\\1/p" /proc/[0-9]*/stat 2>/dev/null
-  else
-    ps -A -o ppid= -o pid= 2>/dev/null | while read -r parent pid; do
-      if [ "$parent" = "$1" ]; then echo "$pid"; fi
-    done
-  fi
-}
-
-command_of() {
-  if [ -r /proc/self/stat ]; then tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline"; else ps -o args= -p "$1" 2>/dev/null; fi
-}
-
-# A process and all that it started, itself first.
-family() {
-  echo "$1"
-  for member in $(children "$1"); do family "$member"; done
-}
-
-# Whether a process is at most two seconds old.
-is_young() {
-  if [ -r /proc/self/stat ]; then
-    born=$(sed -n 's/.*) \([^ ]* \)\{19\}\([0-9]*\) .*/\2/p' "/proc/$1/stat" 2>/dev/null)
-    read -r uptime _ </proc/uptime
-    age=$((${uptime%%.*} - ${born:-0} / 100))
-    [ "$age" -ge 0 ] && [ "$age" -le 2 ]
-  else
-    case $(ps -o etime= -p "$1" 2>/dev/null | tr -d ' ') in
-      0:0[0-2] | 00:0[0-2]) return 0 ;;
-    esac
-    return 1
-  fi
-}
-
-stop_child() {
-  asked=" $(family "$child" | tr '\n' ' ')"
-  for pid in $asked; do kill -s TERM "$pid" 2>/dev/null; done
-  # A process can lose a signal at its very start, and one that was started meanwhile got none. What is that young has
-  # nothing to flush yet and is asked once more.
-  pause
-  for pid in $asked; do
-    if is_young "$pid"; then kill -s TERM "$pid" 2>/dev/null; fi
-  done
-  for pid in $(children "$child"); do
-    case $asked in *" $pid "*) ;; *) kill -s TERM "$pid" 2>/dev/null ;; esac
-  done
-}
-
 stop() {
   signal=${signal:-$1}
   say "SIG$1 received"
   if [ -n "$child" ]; then stop_child; fi
 }
 
-answers() {
-  if command -v curl >/dev/null 2>&1; then
-    curl -fs --noproxy '*' -m 5 -o /dev/null "$1"
-  elif command -v wget >/dev/null 2>&1; then
-    http_proxy='' https_proxy='' wget -q -T 5 -O /dev/null "$1"
-  else
-    python3 -c 'import sys, urllib.request as r
-r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)' "$1"
-  fi >/dev/null 2>&1
-}
+# Asks the address $1, with whatever there is to ask with.
+ask='
+if command -v curl >/dev/null 2>&1; then
+  curl -fs --noproxy "*" -m 5 -o /dev/null "$1"
+elif command -v python3 >/dev/null 2>&1; then
+  python3 -c "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)" "$1"
+else
+  # Not by its own -T: with that, the wget of some static builds of busybox crashes.
+  if command -v timeout >/dev/null 2>&1; then limit="timeout 5"; else limit=; fi
+  http_proxy= https_proxy= $limit wget -q -O /dev/null "$1"
+fi'
+answers() { eval "$asks"' sh -c "$ask" sh "$1"' >/dev/null 2>&1; }
 
 server_ended() {
   if [ -n "${EVALYARD_SERVER_PID:-}" ] && ! kill -0 "$EVALYARD_SERVER_PID" 2>/dev/null; then return 0; fi
@@ -194,7 +145,7 @@ await_endpoint() {
       code=71
       return 1
     fi
-    pause
+    if [ -n "$asks" ]; then sleep 1; else pause; fi # elsewhere, each question costs a process or two
   done
   say 'the model server is ready'
 }
@@ -206,16 +157,6 @@ watch_server() {
       return
     fi
     sleep 1
-  done
-}
-
-# A trap interrupts `wait`, so wait until the process is really gone; `wait` then still knows its code.
-await_child() {
-  wait "$child"
-  code=$?
-  while kill -0 "$child" 2>/dev/null; do
-    wait "$child"
-    code=$?
   done
 }
 
@@ -264,8 +205,10 @@ trap 'if [ -n "$child" ]; then say "the model server ended"; stop_child; fi' USR
 take_attempt
 put_previous_away
 mkdir -p logs artifacts
-EVALYARD_OUTPUT_DIR=$(pwd)/artifacts
-export EVALYARD_OUTPUT_DIR
+EVALYARD_JOB_DIR=$(pwd)
+EVALYARD_OUTPUT_DIR=$EVALYARD_JOB_DIR/artifacts
+EVALYARD_ATTEMPT=$attempt
+export EVALYARD_JOB_DIR EVALYARD_OUTPUT_DIR EVALYARD_ATTEMPT
 redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
 if prepare && await_endpoint && [ -z "$signal" ]; then run_program; fi

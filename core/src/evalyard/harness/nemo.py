@@ -11,7 +11,8 @@ from typing import Any
 
 import evalyard
 from evalyard.errors import ConfigError
-from evalyard.harness.interceptors import adapter_config
+from evalyard.harness.interceptors import adapter_config, lasting_folders
+from evalyard.harness.places import BESIDE, INSIDE, Places
 from evalyard.harness.smoke.yaml_text import to_yaml
 from evalyard.records import Harness, PlannedFile
 from evalyard.specs import EndpointSpec, TaskSpec
@@ -46,7 +47,7 @@ ADAPTER_PORT=${ADAPTER_PORT:-$((10000 + $$ % 20000))}
 # Its adapter often outlives the signal to end, and is then waited for: 30 s, which is longer than most leave a job.
 NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS=${NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS:-6}
 export ADAPTER_PORT NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS
-@DATASET@"$nemo" run_eval --run_config run_config.yml --output_dir "$EVALYARD_OUTPUT_DIR"@URL@
+@DATASET@"$nemo" run_eval --run_config "$EVALYARD_JOB_DIR/run_config.yml" --output_dir "$EVALYARD_OUTPUT_DIR"@URL@
 code=$?
 # It exits with 0 when it was stopped, and with 1 when the endpoint refused for good: its markers tell.
 if [ -e "$EVALYARD_OUTPUT_DIR/.nemo_evaluator_interrupted" ]; then
@@ -66,7 +67,14 @@ _URL = ' \\\n  --model_url "$EVALYARD_ENDPOINT_URL"'
 
 
 def nemo_harness(
-    task: TaskSpec, endpoint: EndpointSpec, *, benchmark: str, image: str | None, package: str, folder: str
+    task: TaskSpec,
+    endpoint: EndpointSpec,
+    *,
+    benchmark: str,
+    image: str | None,
+    package: str,
+    folder: str,
+    places: Places = BESIDE,
 ) -> Harness:
     """Return the harness of a task that nemo-evaluator runs.
 
@@ -75,27 +83,31 @@ def nemo_harness(
         image: where it is in a container.
         package: what pip installs to have it on this machine; empty = nothing is known.
         folder: the task's folder in the run directory.
+        places: what the folders are called where it runs.
 
     Raises:
         ConfigError: the adapter's configuration, or a part that others are merged into, is not what it may be.
     """
-    config = run_config(task, endpoint, benchmark)
-    dataset = "" if task.dataset_dir is None else _export_dataset(task.dataset_dir)
+    config = run_config(task, endpoint, benchmark, places)
+    dataset = task.dataset_mount_path if places is INSIDE else task.dataset_dir
+    exported = _export_dataset(dataset) if task.dataset_dir and dataset else ""
     # What is known only when it runs is passed on the command line: a served endpoint's URL, as the folder is. A URL
     # that the task gives to nemo-evaluator itself is its own affair.
     own_url = task.harness_config.get("target", {}).get("api_endpoint", {}).get("url")
     url = "" if own_url else _URL
     return Harness(
         name="nemo-evaluator",
-        script=_SCRIPT.replace("@DATASET@", dataset).replace("@URL@", url),
+        script=_SCRIPT.replace("@DATASET@", exported).replace("@URL@", url),
         files=(PlannedFile(path=f"{folder}/{RUN_CONFIG}", text=to_yaml(config)),),
         image=image,
         program=PROGRAM,
         package=package,
+        lasting=lasting_folders(config["target"]["api_endpoint"].get("adapter_config", {}), places),
+        keeps_entrypoint=True,
     )
 
 
-def run_config(task: TaskSpec, endpoint: EndpointSpec, benchmark: str) -> dict[str, Any]:
+def run_config(task: TaskSpec, endpoint: EndpointSpec, benchmark: str, places: Places = BESIDE) -> dict[str, Any]:
     """Return nemo-evaluator's run configuration of a task, without what is known only when it starts.
 
     Raises:
@@ -109,7 +121,7 @@ def run_config(task: TaskSpec, endpoint: EndpointSpec, benchmark: str) -> dict[s
     merged = _merged(ours, task.harness_config, task.where)
     target = merged["target"]["api_endpoint"]
     if target.get("adapter_config"):
-        target["adapter_config"] = adapter_config(target["adapter_config"], task.where)
+        target["adapter_config"] = adapter_config(target["adapter_config"], task.where, places)
     return merged
 
 

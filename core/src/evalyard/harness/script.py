@@ -22,26 +22,32 @@ REVOKED_FOLDER = ".revoked"
 
 DEFAULT_READY_TIMEOUT_S = 600
 
+_FIXED: Mapping[str, str] = {"PYTHONUNBUFFERED": "1", "NEMO_EVALUATOR_TELEMETRY_LEVEL": "0"}
+"""What every harness and server sees, unless the configuration says otherwise."""
+
 # A CDPATH of the caller's would lead `cd task` elsewhere.
 _TO_OWN_FOLDER = 'CDPATH= cd -- "$(dirname -- "$0")" || exit 1'
 
 
-def job_script(job: Job, *, program: str | None = None, ready_timeout_s: int = DEFAULT_READY_TIMEOUT_S) -> str:
+def job_script(
+    job: Job,
+    *,
+    program: str | None = None,
+    start: str | None = None,
+    asks: str = "",
+    ready_timeout_s: int = DEFAULT_READY_TIMEOUT_S,
+) -> str:
     """Return `run.sh` of a task.
 
     Args:
-        program: what to run in place of the harness's own text: an executor's `docker run ...`, `srun ...`.
+        program: what to run in place of the harness's own text, with the same secrets, pre_cmd and post_cmd around it.
+        start: what starts the harness somewhere else, such as `docker run ...`: secrets, pre_cmd and post_cmd are then
+            that place's business (see `inside_script`).
+        asks: the command that runs another one where the model server can be asked for its health (`docker exec
+            "$SERVER"`); empty = here.
         ready_timeout_s: how long to wait for a served endpoint.
     """
     task, server, endpoint = job.task, job.server, job.endpoint
-    exports = {
-        "EVALYARD_TASK": task.name,
-        "EVALYARD_MODEL_ID": endpoint.model_id or "",
-        "EVALYARD_ENDPOINT_TYPE": endpoint.type or "",
-        "EVALYARD_API_KEY_NAME": endpoint.api_key_name or "",
-    }
-    if server is None:
-        exports["EVALYARD_ENDPOINT_URL"] = endpoint.url or ""
     lines = [
         "#!/bin/sh",
         f"# {_comment(task.name)}, evalyard job {job.id}.",
@@ -52,22 +58,39 @@ def job_script(job: Job, *, program: str | None = None, ready_timeout_s: int = D
             results=job.harness.results.file if job.harness.results else "",
             server="" if server is None else f"../{SERVER_FOLDER}",
             health="" if server is None else server.health_path,
+            asks=asks,
             ready_timeout_s=ready_timeout_s,
         ),
-        *_prepare(exports, task.env),
+        *_prepare(_exports(job), task.env),
     ]
     if server is not None:
         path = server.paths.get(endpoint.type or "chat", "")
         lines[-1:-1] = [f"  EVALYARD_ENDPOINT_URL=$EVALYARD_BASE_URL{quote(path)}", "  export EVALYARD_ENDPOINT_URL"]
-    body = program if program is not None else job.harness.script
-    lines += _text_function("program", "What is run.", _program(body, task.pre_cmd))
-    lines += _text_function("epilogue", "What is run after it, however it ended.", task.post_cmd or ":")
-    return "\n".join(lines) + "\n\n" + _machinery()
+    if start is None:
+        lines += program_functions(program if program is not None else job.harness.script, task.pre_cmd, task.post_cmd)
+    else:
+        lines += _functions(start, ":")
+    return "\n".join(lines) + "\n\n" + machinery("job.sh")
 
 
-def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1") -> str:
-    """Return `deployment/run.sh`: the model server as a process, on `$PORT` of `host`."""
-    literals = {"HOST": host, "EVALYARD_MODEL_ID": server.model_id, **server.literals}
+def job_variables(job: Job) -> tuple[str, ...]:
+    """Return the names of the variables that `run.sh` sets for the harness, sorted; secrets are not among them."""
+    given = [name for name, value in job.task.env.items() if value.source is not ValueSource.HOST]
+    return tuple(sorted({*_FIXED, *_exports(job), "EVALYARD_ENDPOINT_URL", *given}))
+
+
+def server_variables(server: Server) -> tuple[str, ...]:
+    """Return the names of the variables that the server's `run.sh` sets for it, sorted; no secrets."""
+    return tuple(sorted({*_FIXED, *_server_exports(server, ""), "PORT", *server.runtime}))
+
+
+def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1", start: str | None = None) -> str:
+    """Return `deployment/run.sh`: the model server, on `$PORT` of `host`.
+
+    Args:
+        start: what starts it somewhere else, as for `job_script`.
+    """
+    literals = _server_exports(server, host, elsewhere=start is not None)
     lines = [
         "#!/bin/sh",
         f"# The model server of evalyard run {invocation} (recipe {server.recipe}).",
@@ -77,15 +100,21 @@ def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1") -
     ]
     port = server.port or 8000
     lines[-1:-1] = [f"  PORT=${{PORT:-{port}}}", "  export PORT"]
-    lines += _text_function("program", "What is run.", _program(server.script, None))
-    lines += _text_function("epilogue", "What is run after it, however it ended.", ":")
-    return "\n".join(lines) + "\n\n" + _machinery()
+    lines += _functions(start, ":") if start is not None else program_functions(server.script)
+    return "\n".join(lines) + "\n\n" + machinery("job.sh")
 
 
-def with_server_script(server: Server) -> str:
-    """Return `deployment/with_server.sh COMMAND...`: the server for as long as the command runs, without evalyard."""
+def with_server_script(server: Server, *, host: str = "127.0.0.1", before: str = "", after: str = "") -> str:
+    """Return `deployment/with_server.sh COMMAND...`: the server for as long as the command runs, without evalyard.
+
+    Args:
+        host: by what name the command reaches the server.
+        before: shell text that goes first, such as what makes a network; whole lines.
+        after: shell text that goes last.
+    """
     port = str(server.port) if server.port else "$((20000 + $$ % 10000))"
-    return _resource("with_server.sh").replace("@PORT@", port)
+    text = _resource("with_server.sh").replace("@PORT@", port).replace("@HOST@", host)
+    return text.replace("@BEFORE@", before).replace("@AFTER@", after)
 
 
 def run_all_script(folders: Sequence[str], *, served: bool) -> str:
@@ -106,7 +135,14 @@ def run_all_script(folders: Sequence[str], *, served: bool) -> str:
 
 
 def _settings(
-    *, title: str, log: str, results: str = "", server: str = "", health: str = "", ready_timeout_s: int = 0
+    *,
+    title: str,
+    log: str,
+    results: str = "",
+    server: str = "",
+    health: str = "",
+    asks: str = "",
+    ready_timeout_s: int = 0,
 ) -> list[str]:
     return [
         "set -u",
@@ -117,9 +153,27 @@ def _settings(
         f"results={quote(results)}   # the file in artifacts/ without which success is none",
         f"server={quote(server)}   # the deployment that serves the model, if one does",
         f"health={quote(health)}",
+        f"asks={quote(asks)}   # runs a command where the server can be asked; empty = here",
         f"ready_timeout={ready_timeout_s}   # seconds",
         "",
     ]
+
+
+def _exports(job: Job) -> dict[str, str]:
+    endpoint = job.endpoint
+    exports = {
+        "EVALYARD_TASK": job.task.name,
+        "EVALYARD_MODEL_ID": endpoint.model_id or "",
+        "EVALYARD_ENDPOINT_TYPE": endpoint.type or "",
+        "EVALYARD_API_KEY_NAME": endpoint.api_key_name or "",
+    }
+    return exports if job.server else {**exports, "EVALYARD_ENDPOINT_URL": endpoint.url or ""}
+
+
+def _server_exports(server: Server, host: str, *, elsewhere: bool = False) -> dict[str, str]:
+    mounts = [mount for mount in server.mounts if mount.variable]
+    folders = {mount.variable: mount.target if elsewhere else mount.source for mount in mounts}
+    return {"HOST": host, "EVALYARD_MODEL_ID": server.model_id, **folders, **server.literals}
 
 
 def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, str] | None = None) -> list[str]:
@@ -131,12 +185,11 @@ def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, st
             values[name] = value.text
         elif value.source is ValueSource.RUNTIME:
             taken_here[name] = value.text
-    fixed = {"PYTHONUNBUFFERED": "1", "NEMO_EVALUATOR_TELEMETRY_LEVEL": "0"}
     lines = [
         "# The environment; secrets are in .secrets.env and reach only the process that needs them.",
         "prepare() {",
     ]
-    lines += [f"  export {name}={quote(value)}" for name, value in (fixed | values).items()]
+    lines += [f"  export {name}={quote(value)}" for name, value in {**_FIXED, **values}.items()]
     for name, source in taken_here.items():
         lines += [
             f'  if [ -z "${{{source}+set}}" ]; then',
@@ -149,12 +202,21 @@ def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, st
     return [*lines, "}"]
 
 
-def _program(body: str, pre_cmd: str | None) -> str:
+def program_functions(body: str, pre_cmd: str | None = None, post_cmd: str | None = None) -> list[str]:
+    """Return the functions that print what is run, and what is run after it."""
+    secrets = f'"$EVALYARD_JOB_DIR/{SECRETS_FILE}"'
     # The trap lets the harness finish flushing after SIGTERM and keeps the shell from going on to a next command.
-    lines = ["trap 'exit 143' TERM", f"if [ -f {SECRETS_FILE} ]; then set -a; . ./{SECRETS_FILE}; set +a; fi"]
+    lines = ["trap 'exit 143' TERM", f"if [ -f {secrets} ]; then set -a; . {secrets}; set +a; fi"]
     if pre_cmd:
         lines += [pre_cmd.rstrip("\n")]
-    return "\n".join([*lines, body.rstrip("\n")])
+    return _functions("\n".join([*lines, body.rstrip("\n")]), post_cmd or ":")
+
+
+def _functions(program: str, epilogue: str) -> list[str]:
+    return [
+        *_text_function("program", "What is run.", program),
+        *_text_function("epilogue", "What is run after it, however it ended.", epilogue),
+    ]
 
 
 def _text_function(name: str, comment: str, text: str) -> list[str]:
@@ -173,5 +235,6 @@ def _resource(name: str) -> str:
     return files("evalyard.harness").joinpath(name).read_text(encoding="utf-8")
 
 
-def _machinery() -> str:
-    return _resource("job.sh")
+def machinery(part: str) -> str:
+    """Return the text below what is particular to a script: `job.sh`, or `inside.sh` for a container."""
+    return _resource("processes.sh") + _resource(part)

@@ -41,13 +41,13 @@ def smoke_harness(task: TaskSpec, endpoint: EndpointSpec) -> Harness:
     script = "\n".join(
         [
             FIND_PYTHON,
-            f'PYTHONPATH=../{HARNESS_FOLDER} "$python" -m smoke --url "$EVALYARD_ENDPOINT_URL" \\',
+            f'PYTHONPATH="$EVALYARD_JOB_DIR/../{HARNESS_FOLDER}" "$python" -m smoke --url "$EVALYARD_ENDPOINT_URL" \\',
             '  --model "$EVALYARD_MODEL_ID" --type "$EVALYARD_ENDPOINT_TYPE" --output "$EVALYARD_OUTPUT_DIR" \\',
             f"  {shlex.join(arguments)}",
         ]
     )
     travelling = package_files("evalyard.harness", "smoke", f"{HARNESS_FOLDER}/smoke")
-    return Harness(name="smoke", script=script, files=travelling)
+    return Harness(name="smoke", script=script, files=travelling, image=task.container)
 
 
 def _unknown_parameter(name: str) -> str:

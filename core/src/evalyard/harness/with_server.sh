@@ -9,11 +9,11 @@ for started in attempts/*/started.json; do
   number=${number%%/*}
   if [ -e "$started" ] && [ "$number" -gt "$latest" ]; then latest=$number; fi
 done
-EVALYARD_BASE_URL=http://127.0.0.1:$PORT
+EVALYARD_BASE_URL=http://@HOST@:$PORT
 EVALYARD_SERVER_EXIT=$(pwd)/attempts/$((latest + 1))/exit.json
 export PORT EVALYARD_BASE_URL EVALYARD_SERVER_EXIT
 
-command='' server=''
+@BEFORE@command='' server=''
 stop() { if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi; }
 trap stop TERM INT HUP
 (unset EVALYARD_SERVER_EXIT; EVALYARD_QUIET=1 exec sh ./run.sh) &
@@ -31,4 +31,4 @@ while kill -0 "$command" 2>/dev/null; do
 done
 kill -s TERM "$server" 2>/dev/null
 wait "$server"
-exit "$code"
+@AFTER@exit "$code"

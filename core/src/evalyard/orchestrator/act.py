@@ -14,6 +14,7 @@ from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.decide import (
     Abort,
     Collect,
+    Export,
     Launch,
     Matter,
     Provision,
@@ -24,6 +25,7 @@ from evalyard.orchestrator.decide import (
     Subject,
     waiting,
 )
+from evalyard.orchestrator.outbox import Outbox
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
 from evalyard.records import Handle, LaunchError, Need, Plan
@@ -83,6 +85,10 @@ class Actor:
     patience: Patience = field(factory=Patience)
     remaining: dict[str, str] = field(factory=dict)
     """What could not be released: backend name -> why."""
+    outbox: Outbox = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.outbox = Outbox(run=self.run)
 
     def situation(self, history: History) -> Situation:
         """Return all that a decision about this history rests on."""
@@ -90,7 +96,7 @@ class Actor:
             history=history,
             plans={job.number: plan for job in history.jobs if (plan := self._plan(job))},
             fetches=self.run.session.can("fetch"),
-            resting=self.patience.resting(),
+            resting=self.patience.resting() | self.outbox.resting(history),
         )
 
     def _plan(self, job: JobHistory) -> Plan | None:
@@ -118,6 +124,9 @@ class Actor:
                 return self._collect(step.job, situation)
             case Release():
                 return self._release(step, situation)
+            case Export():
+                self.outbox.start(step, situation.history)
+                return True
 
     def _provision(self, key: str, situation: Situation) -> bool:
         need = self._named_need(key, situation)

@@ -13,6 +13,8 @@ from attrs import frozen
 import evalyard
 from evalyard.config import load_text, structure
 from evalyard.errors import Interrupted, UsageError
+from evalyard.exports.destination import Destination, check_exports
+from evalyard.exports.variables import keep_variables
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.decide import ENDING_STEPS, Situation
@@ -42,6 +44,8 @@ class Prepared:
     session: Session
     invocation: Invocation
     plans: tuple[Plan, ...]
+    exports: tuple[Destination, ...] = ()
+    """Where results go as soon as there are any."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,8 +58,9 @@ def prepare(spec: RunSpec, invocation: str = DRY_RUN_ID, now: datetime | None = 
 
     Raises:
         PluginError: the executor or an extension cannot be used.
-        ConfigError: the settings, a task or the deployment is wrong.
+        ConfigError: the settings, a task, the deployment or an export is wrong.
     """
+    exports = check_exports(spec)
     executor = load_executor(spec.execution.name)
     settings = structure(spec.execution, executor.Settings)
     connection = settings.connection()
@@ -69,10 +74,11 @@ def prepare(spec: RunSpec, invocation: str = DRY_RUN_ID, now: datetime | None = 
         connection=connection,
         jobs=headers(spec),
         extensions=spec.extensions,
+        auto_export=spec.auto_export,
         evalyard_version=evalyard.__version__,
     )
     plans = plan_attempts(spec, session, settings, header, first_attempts(spec))
-    return Prepared(spec=spec, settings=settings, session=session, invocation=header, plans=plans)
+    return Prepared(spec=spec, settings=settings, session=session, invocation=header, plans=plans, exports=exports)
 
 
 def begin(
@@ -96,6 +102,8 @@ def begin(
     run = OpenRun(store=store, invocation=prepared.invocation, session=prepared.session, environ=environ)
     with undone_when_interrupted(run):
         store.create(prepared.invocation, prepared.spec.resolved, prepared.plans, planned)
+        if prepared.exports:
+            keep_variables(store.folder(run.id), prepared.spec.export_env, prepared.exports, environ)
         announce(run)
         _set_going(run, stay=stay)
     return run

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from attrs import define, field
 
 from evalyard.orchestrator.act import Actor
-from evalyard.orchestrator.decide import EVERY_STEP, Matter, Situation, Step, next_steps, unfinished
+from evalyard.orchestrator.decide import (
+    BRIEF_STEPS,
+    EVERY_STEP,
+    Export,
+    Matter,
+    Situation,
+    Step,
+    exporting,
+    next_steps,
+    unfinished,
+)
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.watch import look
 from evalyard.records import Observation
@@ -47,9 +57,18 @@ class Conductor:
     def advance(self) -> Situation:
         """Look once, take every step that can be taken now, and return where that leaves us."""
         self.look()
-        return self.act()
+        self.actor.outbox.settle()
+        return self.act(EVERY_STEP)
 
-    def act(self, allowed: tuple[type[Step], ...] = EVERY_STEP) -> Situation:
+    def export(self) -> None:
+        """Send the results that are due, and wait until that has succeeded or failed, once."""
+        try:
+            self.act((Export,))
+            self.actor.outbox.settle(wait=True)
+        finally:
+            self.actor.outbox.drop()
+
+    def act(self, allowed: tuple[type[Step], ...] = BRIEF_STEPS) -> Situation:
         """Take every step of these kinds that can be taken now, without looking first."""
         with self.run.store.acting(self.run.id):
             for _ in range(MOST_ROUNDS):
@@ -72,6 +91,12 @@ class Conductor:
         Args:
             on_change: called after every pass.
         """
+        try:
+            return self._until_done(on_change)
+        finally:
+            self.actor.outbox.drop()
+
+    def _until_done(self, on_change: Callable[[History], None]) -> History:
         pause = FASTEST_POLL_S
         shape: list[JobState] = []
         while True:
@@ -89,7 +114,7 @@ class Conductor:
     def _given_up(self, situation: Situation) -> bool:
         """Whether all that is left was tried as often as it will be."""
         history = situation.history
-        if not history.ended:
+        if not history.ended or exporting(situation):
             return False
         matters: list[Matter] = []
         if situation.fetches:

@@ -61,8 +61,18 @@ class Release:
     needs: tuple[str, ...]
 
 
-Step = Provision | Launch | Settle | Abort | Collect | Release
-EVERY_STEP = (Provision, Launch, Settle, Abort, Collect, Release)
+@frozen(kw_only=True)
+class Export:
+    """Begin to send the results of these jobs to a destination."""
+
+    destination: str
+    jobs: tuple[int, ...]
+
+
+Step = Provision | Launch | Settle | Abort | Collect | Release | Export
+EVERY_STEP = (Provision, Launch, Settle, Abort, Collect, Release, Export)
+BRIEF_STEPS = (Provision, Launch, Settle, Abort, Collect, Release)
+"""The steps that are over once they are taken: an export goes on, so only who stays begins one."""
 ENDING_STEPS = (Settle, Collect, Release)
 """The steps that start nothing."""
 
@@ -96,12 +106,15 @@ def next_steps(situation: Situation) -> list[Step]:
         *_launch(situation),
         *_collect(situation),
         *_release(situation),
+        *_export(situation),
     ]
 
 
 def unfinished(situation: Situation) -> bool:
-    """Whether something remains that only we will do, now or later: launching, collecting, releasing."""
+    """Whether something remains that only we will do, now or later: launching, collecting, releasing, exporting."""
     history = situation.history
+    if exporting(situation):
+        return True
     if any(not job.latest.state.final and not job.launched.sent for job in history.jobs):
         return True
     if any(_unanswered(job.launched) for job in history.jobs):
@@ -109,6 +122,20 @@ def unfinished(situation: Situation) -> bool:
     if situation.fetches and not all(_collected(job.launched) for job in history.jobs):
         return True
     return any(_held(need.latest) and not need.latest.kind.lasting for need in history.needs)
+
+
+def exporting(situation: Situation) -> bool:
+    """Whether results are to be exported, now or once there are any."""
+    return any(
+        _due(situation, job, name) or not job.latest.state.final
+        for job in situation.history.jobs
+        for name in situation.history.invocation.auto_export
+    )
+
+
+def export_matter(destination: str, job: int) -> Matter:
+    """Return what an export of one job is called among the matters that rest."""
+    return f"export {destination}", job
 
 
 def waiting(situation: Situation) -> list[JobHistory]:
@@ -221,6 +248,24 @@ def _release(situation: Situation) -> Iterable[Step]:
     )
     if jobs or needs:
         yield Release(jobs=jobs, needs=needs)
+
+
+def _export(situation: Situation) -> Iterable[Step]:
+    for name in situation.history.invocation.auto_export:
+        due = tuple(
+            job.number
+            for job in situation.history.jobs
+            if _due(situation, job, name) and export_matter(name, job.number) not in situation.resting
+        )
+        if due:
+            yield Export(destination=name, jobs=due)
+
+
+def _due(situation: Situation, job: JobHistory, destination: str) -> bool:
+    """Whether there are results of a job that are not at a destination, and may yet get there."""
+    export = job.latest.exports.get(destination)
+    here = not situation.fetches or _collected(job.launched)
+    return job.latest.state is JobState.SUCCEEDED and here and not (export and export.settled)
 
 
 def _needs_of(situation: Situation, job: JobHistory) -> list[str]:

@@ -11,10 +11,12 @@ from evalyard.catalogue.resolve import Benchmark, resolve
 from evalyard.catalogue.tasks import catalogue
 from evalyard.errors import ConfigError
 from evalyard.harness.adapters import harness_for
+from evalyard.harness.places import INSIDE
 from evalyard.harness.script import SERVER_FOLDER, run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
 from evalyard.records import Invocation, Job, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
+from evalyard.results.card import CARD_FILE, card_for, render_card
 from evalyard.secrets import SECRETS_FILE
 from evalyard.serving.recipes import secret_refs, server_for
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec, ValueSource
@@ -67,21 +69,25 @@ def plan_attempts(
         try:
             benchmark = resolve(task, spec.endpoint, known)
             endpoint = _endpoint(spec.endpoint, task, benchmark, server)
+            harness = harness_for(task, endpoint, benchmark, header.folder)
+            card = card_for(spec, invocation, header.number, task, harness=harness, endpoint=endpoint, server=server)
+            card_file = PlannedFile(path=f"{header.folder}/{CARD_FILE}", text=render_card(card))
             job = Job(
                 invocation=invocation.id,
                 number=attempt.number,
                 attempt=attempt.attempt,
                 mark=attempt.mark,
                 task=task,
-                harness=harness_for(task, endpoint, benchmark, header.folder),
+                harness=harness,
+                contained=harness_for(task, endpoint, benchmark, header.folder, INSIDE),
                 endpoint=endpoint,
                 server=server,
                 run_dir=invocation.run_dir,
                 folder=header.folder,
-                files=(*_secrets_file(header.folder, secret_refs(task.env)), *shared),
+                files=(card_file, *_secrets_file(header.folder, secret_refs(task.env)), *shared),
                 secret_variables=secret_variables,
             )
-            plans.append(session.plan(settings, job))
+            plans.append(evolve(session.plan(settings, job), card=card))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:

@@ -68,6 +68,7 @@ class OpenRun:
         return Context(
             connection=self.invocation.connection,
             run_dir=self.invocation.run_dir,
+            owner=self.store.owner,
             deadline=time.monotonic() + timeout_s,
             cancelled=self._cancelled,
             secrets=source,

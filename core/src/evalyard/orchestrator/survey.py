@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempts_in, read_exit, read_start
+from evalyard.orchestrator.exported import ExportStatus, export_lines, export_statuses
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles, open_run
 from evalyard.orchestrator.watch import look, verdict
 from evalyard.records import Observation
@@ -38,6 +39,7 @@ class JobStatus:
     exit_code: int | None = None
     folder: str = ""
     """The task's directory, where the job runs."""
+    exports: tuple[ExportStatus, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -51,6 +53,13 @@ class RunStatus:
     left: tuple[str, ...] = ()
     """What nobody will do unless somebody is asked to, each with the command that does it."""
     warnings: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    """Where results went, or why they could not."""
+
+    @property
+    def id(self) -> str:
+        """The invocation's id."""
+        return self.history.invocation.id
 
     @property
     def ended(self) -> bool:
@@ -58,8 +67,11 @@ class RunStatus:
         return all(job.state.final for job in self.jobs)
 
 
-def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
+def survey(store: Store, selections: Sequence[Selection], *, export: bool = True) -> list[RunStatus]:
     """Look at these invocations, with one query per backend, and say where they stand.
+
+    Args:
+        export: whether to export results that are due and that no keeper sees to.
 
     Raises:
         StoreError: an invocation's header cannot be read.
@@ -77,14 +89,48 @@ def survey(store: Store, selections: Sequence[Selection]) -> list[RunStatus]:
         record_by_hand(store, histories[invocation])
         history = store.read(invocation)
         kept = store.has_keeper(invocation)
+        said = list(warnings.get(invocation, ()))
+        if export and not kept and _exports_due(history):
+            said += _export(store, invocation)
+            history = store.read(invocation)
         chosen = [s for s in selections if s.invocation == invocation]
-        rows = tuple(
-            _row(history, job, seen) for job in history.jobs if any(choice.covers(job.number) for choice in chosen)
+        jobs = [job for job in history.jobs if any(choice.covers(job.number) for choice in chosen)]
+        statuses.append(
+            RunStatus(
+                history=history,
+                jobs=tuple(_row(history, job, seen) for job in jobs),
+                kept=kept,
+                left=() if kept else tuple(_left(history)),
+                warnings=(*said, *(f"damaged record: {damage}" for damage in history.damage)),
+                exports=tuple(export_lines(history, jobs, kept=kept)),
+            )
         )
-        left = () if kept else tuple(_left(history))
-        said = (*warnings.get(invocation, ()), *(f"damaged record: {damage}" for damage in history.damage))
-        statuses.append(RunStatus(history=history, jobs=rows, kept=kept, left=left, warnings=said))
     return statuses
+
+
+def on_record(history: History, numbers: Sequence[int]) -> RunStatus:
+    """Return where some jobs of an invocation stand on record, asking nobody."""
+    return RunStatus(history=history, jobs=tuple(_row(history, history.job(n), {}) for n in numbers), kept=False)
+
+
+def _exports_due(history: History) -> bool:
+    return any(
+        status.state in ("waiting", "failing")
+        for job in history.jobs
+        if job.latest.state is JobState.SUCCEEDED
+        for status in export_statuses(history, job)
+    )
+
+
+def _export(store: Store, invocation: str) -> tuple[str, ...]:
+    """Export what is due, trying once; return why that was not even tried."""
+    from evalyard.orchestrator.conduct import Conductor  # what it conducts gathers results, which begins here
+
+    try:
+        Conductor(open_run(store, invocation, strict=False)).export()
+    except EvalyardError as error:
+        return (error.message,)
+    return ()
 
 
 def _look_at(store: Store, invocations: Iterable[str]) -> tuple[dict[str, Observation], dict[str, tuple[str, ...]]]:
@@ -132,6 +178,7 @@ def _row(history: History, job: JobHistory, seen: Mapping[str, Observation]) -> 
         ended_at=attempt.ended_at,
         exit_code=attempt.exit_code,
         folder=f"{history.invocation.run_dir}/{header.folder}",
+        exports=export_statuses(history, job),
     )
 
 

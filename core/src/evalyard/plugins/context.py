@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
@@ -13,6 +13,8 @@ from evalyard.secrets import SecretSource, render_env_file
 
 NOTICES = "evalyard.notices"
 """The logger of what plugins say while a step takes long: shown by the commands that wait for it."""
+PROGRESS = "evalyard.progress"
+"""The logger of what a step shows in place of what it showed before; only terminals show it."""
 CALL_DEADLINE_S = 120.0
 """How long one hook call may take unless core says otherwise."""
 
@@ -25,12 +27,16 @@ class Context:
         connection: where the backend is.
         deadline: when this call must have ended, on the clock of `time.monotonic()`.
         cancelled: tells whether everybody who waits for this work has asked for its end; long work asks now and then.
+        owner: which launcher this is (its machine and state home): tells what it made from what others made.
+        thorough: whether a check may take seconds, and start something that it removes again.
     """
 
     connection: Connection
     run_dir: str = ""
+    owner: str = ""
     deadline: float = field(factory=lambda: time.monotonic() + CALL_DEADLINE_S)
     cancelled: Callable[[], bool] = field(default=lambda: False)
+    thorough: bool = False
     _secrets: SecretSource = field(factory=SecretSource, alias="secrets")
 
     @property
@@ -41,6 +47,13 @@ class Context:
     def say(self, text: str) -> None:
         """Tell whoever waits for this step what takes so long: a pull, an upload. Seldom, and one line at a time."""
         logging.getLogger(NOTICES).info(text)
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show these lines now, in place of what was last shown this way; only terminals show them.
+
+        Whoever shows something ends with no lines: what is over shall not stay on the screen.
+        """
+        logging.getLogger(PROGRESS).info("\n".join(lines))
 
     def secret(self, variable: str) -> str:
         """Return a secret's value: the environment's, else the run's own secrets file's.

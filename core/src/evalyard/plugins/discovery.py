@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -19,10 +19,14 @@ from evalyard.plugins import hookspecs
 from evalyard.plugins.markers import API, PROJECT
 
 EXECUTORS = "evalyard.executors"
+EXPORTERS = "evalyard.exporters"
 EXTENSIONS = "evalyard.extensions"
 
 KNOWN_PACKAGES = {"local": "evalyard-local", "slurm": "evalyard-slurm", "lepton": "evalyard-lepton"}
 """Executors that are published with evalyard: what to install when one is asked for and absent."""
+
+KNOWN_EXPORTERS = {"local": "evalyard", "mlflow": "evalyard-mlflow", "wandb": "evalyard-wandb"}
+"""Exporters that are published with evalyard."""
 
 
 @frozen(kw_only=True)
@@ -76,6 +80,22 @@ def load_executor(name: str) -> type[Any]:
     if not (isinstance(settings, type) and attrs.has(settings)) or not hasattr(settings, "connection"):
         raise PluginError(f"executor '{name}' has no attrs class `Settings` with a method `connection()`")
     return executor
+
+
+def load_exporter(name: str) -> type[Any]:
+    """Import the exporter class that `export.<name>` means.
+
+    Raises:
+        PluginError: not installed (naming the package to install), claimed by two packages, broken, or made for
+            another API.
+    """
+    exporter = _load(EXPORTERS, name, what=f"exporter '{name}'", absent=_absent_exporter)
+    settings = getattr(exporter, "Settings", None)
+    if not (isinstance(settings, type) and attrs.has(settings)) or not callable(getattr(exporter, "export", None)):
+        raise PluginError(
+            f"exporter '{name}' has no attrs class `Settings` or no method `export(ctx, settings, results)`"
+        )
+    return exporter
 
 
 def load_extension(name: str) -> type[Any]:
@@ -143,14 +163,21 @@ def _load(group: str, name: str, *, what: str, absent: Callable[[str], PluginErr
 
 
 def _absent_executor(name: str) -> PluginError:
-    names = [plugin.name for plugin in installed(EXECUTORS)]
-    package = KNOWN_PACKAGES.get(name)
-    if package:
-        return PluginError(f"execution.type '{name}' is not installed", hint=f"pip install {package}")
-    close = difflib.get_close_matches(name, {*names, *KNOWN_PACKAGES}, n=1)
+    return _absent(f"execution.type '{name}'", name, EXECUTORS, KNOWN_PACKAGES)
+
+
+def _absent_exporter(name: str) -> PluginError:
+    return _absent(f"exporter '{name}'", name, EXPORTERS, KNOWN_EXPORTERS)
+
+
+def _absent(what: str, name: str, group: str, known: Mapping[str, str]) -> PluginError:
+    names = [plugin.name for plugin in installed(group)]
+    if name in known:
+        return PluginError(f"{what} is not installed", hint=f"pip install {known[name]}")
+    close = difflib.get_close_matches(name, {*names, *known}, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else ""
     return PluginError(
-        f"execution.type '{name}' is not installed{meant}",
+        f"{what} is not installed{meant}",
         hint=f"installed: {', '.join(names) or 'none'}; the package is often called evalyard-{name}",
     )
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 @hookspec(firstresult=True)
 def check(ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
-    """Look whether the backend can take these plans (none for a bare `doctor`), changing nothing.
+    """Look whether the backend can take these plans (none for a bare `doctor`, whose connection has no address),
+    changing nothing.
 
     Called by `doctor`, and by `run` before anything is made. A finding of severity ERROR stops the run; it says what
     is wrong and which command mends it. An empty answer means that nothing was found, not that nothing was looked at.

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evalyard.errors import EvalyardError
+from evalyard.exports.variables import wanted
 from evalyard.plugins.context import Context
-from evalyard.plugins.session import Session
+from evalyard.plugins.discovery import LoadFailure, check_executors
+from evalyard.plugins.session import Session, open_session
 from evalyard.preflight.endpoint import reachable
 from evalyard.preflight.findings import endpoint_findings, secret_findings
-from evalyard.records import Finding, Plan, Severity
+from evalyard.records import Connection, Finding, Plan, Severity
 from evalyard.secrets import SecretSource
 from evalyard.specs import RunSpec
 
 
-def dry_findings(plans: Sequence[Plan], environ: Mapping[str, str]) -> tuple[Finding, ...]:
+def dry_findings(spec: RunSpec, plans: Sequence[Plan], environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return what can be said of a run without asking anybody: which variables are set."""
-    return secret_findings(plans, environ)
+    return secret_findings(plans, environ, wanted(spec.export_env) if spec.auto_export else ())
 
 
 def run_findings(
     spec: RunSpec, plans: Sequence[Plan], session: Session, environ: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     """Return what to know before a run: quick, and silent about an endpoint that only the backend may reach."""
-    found = [*secret_findings(plans, environ), *_backend(plans, session, environ)]
+    found = [*dry_findings(spec, plans, environ), *_backend(plans, session, environ)]
     if spec.deployment is None and spec.endpoint.url:
         finding = reachable(spec.endpoint.url)
         if finding is not None:
@@ -36,24 +38,42 @@ def doctor_findings(
 ) -> tuple[Finding, ...]:
     """Return everything that can be found out, one real request to the endpoint included."""
     return (
-        *secret_findings(plans, environ),
-        *_backend(plans, session, environ),
+        *dry_findings(spec, plans, environ),
+        *_backend(plans, session, environ, thorough=True),
         *endpoint_findings(spec, environ),
     )
 
 
-def _backend(plans: Sequence[Plan], session: Session, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    context = Context(connection=session.connection, secrets=SecretSource(environ=environ))
+def bare_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return what the installed executors find without a configuration: there are no plans, and no address."""
+    found: list[Finding] = []
+    for plugin in check_executors():
+        if isinstance(plugin, LoadFailure):
+            continue  # `executor_findings` tells why
+        try:
+            session = open_session(Connection(executor=plugin.name))
+        except EvalyardError as error:
+            found.append(_failure(plugin.name, error))
+        else:
+            found += _backend((), session, environ, thorough=True)
+    return tuple(found)
+
+
+def _backend(
+    plans: Sequence[Plan], session: Session, environ: Mapping[str, str], *, thorough: bool = False
+) -> tuple[Finding, ...]:
+    context = Context(connection=session.connection, thorough=thorough, secrets=SecretSource(environ=environ))
     try:
         return session.check(context, plans)
     except EvalyardError as error:
-        subject = f"executor {session.connection.executor}"
-        return (
-            Finding(
-                severity=Severity.ERROR,
-                subject=subject,
-                message=error.message,
-                remedy=error.hint or "",
-                unreachable=error.transient,
-            ),
-        )
+        return (_failure(session.connection.executor, error),)
+
+
+def _failure(executor: str, error: EvalyardError) -> Finding:
+    return Finding(
+        severity=Severity.ERROR,
+        subject=f"executor {executor}",
+        message=error.message,
+        remedy=error.hint or "",
+        unreachable=error.transient,
+    )

@@ -64,9 +64,11 @@ def executor_findings() -> tuple[Finding, ...]:
     return tuple(findings) or (_error("executors", "no executor is installed", "pip install evalyard-local"),)
 
 
-def secret_findings(plans: Iterable[Plan], environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Look for the value of every variable that these plans take from where `run` is called."""
-    refs = {ref.variable: ref for ref in secrets_of(plans)}
+def secret_findings(
+    plans: Iterable[Plan], environ: Mapping[str, str], exports: Iterable[SecretRef] = ()
+) -> tuple[Finding, ...]:
+    """Look for the value of every variable that these plans and exports take from where `run` is called."""
+    refs = {ref.variable: ref for ref in (*secrets_of(plans), *exports)}
     return tuple(_secret_finding(ref, environ) for ref in refs.values())
 
 

@@ -40,12 +40,13 @@ def read_text(path: Path) -> str:
 
 def load_yaml(text: str, source: str) -> Any:
     """Return the data of a YAML text. Raises ResultsError when it is none."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    import yaml
+    from yaml import MarkedYAMLError
+
+    from evalyard.results.yaml_loader import Loader
 
     try:
-        # pure: the parser in C knows only YAML 1.1
-        return YAML(typ="safe", pure=True).load(text)
+        return yaml.load(text, Loader)  # noqa: S506 - a safe one
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source

@@ -77,10 +77,18 @@ class _Reader:
             metric=metric,
             score=score,
             value=number(fields.get("value")),
-            stderr=known_stderr(stats.get("stderr")),
+            stderr=_stderr(stats),
             n=known_count(stats.get("count")),
             group=group,
         )
+
+
+def _stderr(stats: Mapping[Any, Any]) -> float | None:
+    """Return the standard error that is stated, or follows from the spread of the samples."""
+    stated, spread, count = (known_stderr(stats.get(name)) for name in ("stderr", "stddev", "count"))
+    if stated is not None or spread is None or not count:
+        return stated
+    return spread / math.sqrt(count)
 
 
 def _same(one: float, other: float) -> bool:

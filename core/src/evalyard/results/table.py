@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from evalyard.results.records import Score
+from evalyard.results.select import label
 
 
 @frozen(kw_only=True)
@@ -29,11 +30,17 @@ def rows(scores: Iterable[Score]) -> tuple[Row, ...]:
     return tuple(_row(score) for score in scores)
 
 
+def limit_text(limit: float) -> str:
+    """Return what a limit of samples makes of a score."""
+    asked = f"{limit:g} sample{'s were' if limit != 1 else ' was'}" if limit >= 1 else f"{limit:.4g} of the samples was"
+    return f"only {asked} asked: no result of the benchmark"
+
+
 def _row(score: Score) -> Row:
-    style = _style(score.value)
+    style = style_of(score.value)
     return Row(
         task=score.task,
-        metric=score.metric if score.metric == score.score else f"{score.metric}/{score.score}",
+        metric=label(score),
         value=format(score.value, style),
         stderr="" if score.stderr is None else f"± {format(score.stderr, style)}",
         n="" if score.n is None else str(score.n),
@@ -41,7 +48,7 @@ def _row(score: Score) -> Row:
     )
 
 
-def _style(value: float) -> str:
+def style_of(value: float) -> str:
     """Return the format that shows about four significant digits, and fractions always with four decimals at least."""
     size = abs(value)
     if not math.isfinite(value) or size == 0:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
+from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.errors import ConfigError
 from evalyard.harness.script import SERVER_FOLDER
 from evalyard.harness.travelling import FIND_PYTHON, package_files
-from evalyard.records import SecretRef, Server
+from evalyard.records import Mount, SecretRef, Server
+from evalyard.serving.commands import MODEL_SERVERS, cache_exports
 from evalyard.specs import DeploymentSpec, EnvVars, ValueSource
 
 OPENAI_PATHS: Mapping[str, str] = {
@@ -22,54 +24,135 @@ OPENAI_PATHS: Mapping[str, str] = {
 }
 """Where an OpenAI-compatible server answers, unless the deployment says otherwise."""
 
+DEFAULT_PORT = 8000
+
 
 def server_for(deployment: DeploymentSpec) -> Server:
     """Return what to start for a deployment.
 
     Raises:
-        ConfigError: no such recipe, or something that the recipe needs is missing.
+        ConfigError: no such recipe, or something that the recipe needs is missing; all that is wrong at once.
     """
     recipe = _RECIPES.get(deployment.type)
     if recipe is None:
         there = ", ".join(sorted(_RECIPES))
-        raise ConfigError([f"deployment.type: '{deployment.type}' is not in this version; there are: none, {there}"])
+        said = f"'{deployment.type}' is not in this version; there are: none, {there}"
+        raise ConfigError([_problem(deployment, "type", said)])
     if deployment.multiple_instances:
-        raise ConfigError([f"deployment.multiple_instances: type {deployment.type} has one server for all"])
+        said = f"type {deployment.type} has one server for all"
+        raise ConfigError([_problem(deployment, "multiple_instances", said)])
     return recipe(deployment)
 
 
 def _generic(deployment: DeploymentSpec) -> Server:
-    missing = [key for key in ("command", "served_model_name") if not getattr(deployment, key)]
-    if missing:
-        raise ConfigError([f"deployment.{key}: must be set for type generic" for key in missing])
-    port = 8000 if deployment.port is None else deployment.port
-    return _server(deployment, script=deployment.command or "", model=deployment.served_model_name or "", port=port)
+    _check(deployment, required=("command", "served_model_name"))
+    return _server(deployment, script=_own_command(deployment), gpus=True)
 
 
 def _demo(deployment: DeploymentSpec) -> Server:
-    model = deployment.served_model_name or "demo"
-    script = deployment.command or (
-        f'{FIND_PYTHON}\nPYTHONPATH=. "$python" -m demo --host "$HOST" --port "$PORT" --model "$EVALYARD_MODEL_ID"'
+    _check(deployment)
+    script = _own_command(deployment) or (
+        f'{FIND_PYTHON}\nPYTHONPATH="$EVALYARD_JOB_DIR" "$python" -m demo --host "$HOST" --port "$PORT" --model "$EVALYARD_MODEL_ID"'
     )
-    server = _server(deployment, script=script, model=model, port=deployment.port or 0)
+    server = _server(deployment, script=script, model="demo", port=0)
     return evolve(server, files=package_files("evalyard.serving", "demo", f"{SERVER_FOLDER}/demo"))
 
 
-def _server(deployment: DeploymentSpec, *, script: str, model: str, port: int) -> Server:
+def _nim(deployment: DeploymentSpec) -> Server:
+    _check(deployment, required=("image", "served_model_name"))
+    # What the image starts with by itself. Which of the two port variables it reads depends on its age.
+    script = _own_command(deployment) or (
+        'export NIM_SERVER_PORT="$PORT" NIM_HTTP_API_PORT="$PORT"\n'
+        "exec /opt/nvidia/nvidia_entrypoint.sh /opt/nim/start_server.sh"
+    )
+    return _server(deployment, script=script, health="/v1/health/ready", gpus=True)
+
+
+def _model_server(deployment: DeploymentSpec) -> Server:
+    """A program that is given a model: vllm, sglang, trtllm."""
+    own = _own_command(deployment)
+    _check(deployment, required=("served_model_name",), model=not own)
+    if own:
+        return _server(deployment, script=own, gpus=True)
+    options = deployment.options or DEPLOYMENT_TYPES[deployment.type].options()
+    command = MODEL_SERVERS[deployment.type](deployment, options)
+    return evolve(_server(deployment, script=command.script, gpus=True), program=command.program)
+
+
+def _own_command(deployment: DeploymentSpec) -> str:
+    return (deployment.command or "").replace("{port}", "$PORT")
+
+
+def _check(deployment: DeploymentSpec, *, required: tuple[str, ...] = (), model: bool = False) -> None:
+    """Complain about everything that is missing or cannot be.
+
+    Args:
+        deployment: what was asked for.
+        required: keys that must have a value.
+        model: whether it must say which model to serve.
+    """
+    found = [(key, f"must be set for type {deployment.type}") for key in required if not getattr(deployment, key)]
+    if model and not (deployment.checkpoint_path or deployment.hf_model_handle):
+        said = f"type {deployment.type} needs a model: give its folder here, or its name in hf_model_handle"
+        found.append(("checkpoint_path", said))
+    if model and deployment.checkpoint_path and deployment.hf_model_handle:
+        found.append(("hf_model_handle", "names the model a second time: leave it or checkpoint_path out (or null)"))
+    for key in ("checkpoint_path", "cache_path"):
+        folder = getattr(deployment, key)
+        if folder and not folder.startswith("/"):
+            hub = "; a model's name on the Hugging Face hub goes to hf_model_handle" if key == "checkpoint_path" else ""
+            found.append((key, f"'{folder}' is not an absolute path{hub}"))
+    if found:
+        raise ConfigError([_problem(deployment, key, text) for key, text in found])
+
+
+def _problem(deployment: DeploymentSpec, key: str, text: str) -> str:
+    place = deployment.places.get(key) or deployment.places.get("", "")
+    return f"{place}: deployment.{key}: {text}" if place else f"deployment.{key}: {text}"
+
+
+def _server(
+    deployment: DeploymentSpec,
+    *,
+    script: str,
+    model: str = "",
+    port: int = DEFAULT_PORT,
+    health: str = "/health",
+    gpus: bool = False,
+) -> Server:
+    """Put together what all recipes share. `model`, `port` and `health` hold where the deployment does not say."""
     wanted = deployment.endpoints
     given = {kind: path for kind in ("chat", "completions", "embedding", "ranking") if (path := getattr(wanted, kind))}
+    parts = (cache_exports(deployment), deployment.pre_cmd, script)
     return Server(
         recipe=deployment.type,
-        model_id=model,
-        script="\n".join(part for part in (deployment.pre_cmd, script.replace("{port}", "$PORT")) if part),
+        model_id=deployment.served_model_name or model,
+        script="\n".join(part for part in parts if part),
         image=deployment.image,
-        port=port,
-        health_path=wanted.health or "/health",
+        image_by_default=_has_default_image(deployment),
+        mounts=_mounts(deployment),
+        gpus=gpus,
+        port=port if deployment.port is None else deployment.port,
+        health_path=wanted.health or health,
         paths={**OPENAI_PATHS, **given},
         literals=_texts(deployment.env, ValueSource.LITERAL),
         secrets=secret_refs(deployment.env),
         runtime=_texts(deployment.env, ValueSource.RUNTIME),
     )
+
+
+def _has_default_image(deployment: DeploymentSpec) -> bool:
+    known = DEPLOYMENT_TYPES.get(deployment.type)
+    return known is not None and bool(deployment.image) and known.defaults.get("image") == deployment.image
+
+
+def _mounts(deployment: DeploymentSpec) -> tuple[Mount, ...]:
+    mounts = []
+    if source := deployment.checkpoint_path:
+        mounts.append(Mount(source=source, target="/checkpoint", read_only=True, variable="EVALYARD_CHECKPOINT"))
+    if source := deployment.cache_path:
+        mounts.append(Mount(source=source, target="/cache", variable="EVALYARD_MODEL_CACHE"))
+    return tuple(mounts)
 
 
 def secret_refs(env: EnvVars) -> tuple[SecretRef, ...]:
@@ -85,4 +168,9 @@ def _texts(env: EnvVars, source: ValueSource) -> dict[str, str]:
     return {name: value.text for name, value in env.items() if value.source is source}
 
 
-_RECIPES: Mapping[str, Callable[[DeploymentSpec], Server]] = {"generic": _generic, "demo": _demo}
+_RECIPES: Mapping[str, Callable[[DeploymentSpec], Server]] = {
+    "generic": _generic,
+    "demo": _demo,
+    "nim": _nim,
+    **dict.fromkeys(MODEL_SERVERS, _model_server),
+}

@@ -6,14 +6,34 @@ wins, states only go forward, and a request to cancel stays a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from evalyard.records import Handle, Invocation, NeedKind
 from evalyard.states import JobState, may_follow
 from evalyard.store.journal import Damage, Entry, Event
+
+
+@frozen(kw_only=True)
+class Export:
+    """What became of sending an attempt's results to one destination."""
+
+    where: str = ""
+    """The page or file that they are in; empty = they are not there."""
+    failures: int = 0
+    """How often in a row it failed."""
+    reason: str = ""
+    """Why it failed, the last time."""
+    given_up: bool = False
+    tried_at: float = 0.0
+    """Seconds since the epoch."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will be done unless somebody asks."""
+        return bool(self.where) or self.given_up
 
 
 @frozen(kw_only=True)
@@ -40,6 +60,8 @@ class Attempt:
     silent_answers: int = 0
     exit_code: int | None = None
     by_hand: bool = False
+    exports: Mapping[str, Export] = field(factory=dict)
+    """By destination."""
     started_at: str = ""
     ended_at: str = ""
     changed_at: float = 0.0
@@ -143,6 +165,19 @@ def _add(fields: _Fields, entry: Entry) -> None:
             fields["collected"] = True
         case Event.RELEASED:
             fields["released"] = True
+        case Event.EXPORTED:
+            exports = fields.setdefault("exports", {})
+            exports[entry.destination] = Export(where=entry.where, tried_at=entry.at)
+        case Event.NOT_EXPORTED:
+            exports = fields.setdefault("exports", {})
+            before: Export = exports.get(entry.destination, Export())
+            exports[entry.destination] = Export(
+                where=before.where,
+                failures=before.failures + 1,
+                reason=entry.reason,
+                given_up=entry.given_up,
+                tried_at=entry.at,
+            )
         case _:
             pass
 

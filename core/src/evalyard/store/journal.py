@@ -43,6 +43,10 @@ class Event(StrEnum):
     """Somebody asked for its end; a reason makes that end a failure, none a cancellation."""
     COLLECTED = "collected"
     """Its artifacts and logs are home."""
+    EXPORTED = "exported"
+    """Its results are at a destination."""
+    NOT_EXPORTED = "not exported"
+    """They could not be sent there, for this reason."""
     RELEASED = "released"
     """The backend confirmed that nothing is left of it."""
 
@@ -67,6 +71,12 @@ class Entry:
     by_hand: bool = False
     started_at: str = ""
     ended_at: str = ""
+    destination: str = ""
+    """Of an export."""
+    where: str = ""
+    """The page or file that the results are in at the destination."""
+    given_up: bool = False
+    """Whether nobody will try again unless asked to."""
 
 
 @frozen(kw_only=True)
@@ -154,8 +164,10 @@ def _read_line_by_line(path: Path, lines: list[bytes]) -> tuple[tuple[Entry, ...
 
 
 def _clean(entry: Entry) -> Entry:
-    # A reason is free text that may quote a log or a backend; the other fields are names of ours.
-    return evolve(entry, reason=redact(entry.reason)) if entry.reason else entry
+    # These are free text that may quote a log, a backend or an address; the other fields are names of ours.
+    if not (entry.reason or entry.where):
+        return entry
+    return evolve(entry, reason=redact(entry.reason), where=redact(entry.where))
 
 
 def _torn(descriptor: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from evalyard.errors import UsageError
+from evalyard.store.journal import Damage
 from evalyard.store.runs import Store
 
 _WANTED = re.compile(r"([0-9a-f]{1,8})(?:\.([1-9][0-9]*))?")
@@ -62,3 +63,11 @@ def look_up(store: Store, text: str) -> Selection:
 def look_up_all(store: Store, texts: Sequence[str]) -> tuple[Selection, ...]:
     """Look several ids up; the same job named twice counts once."""
     return tuple(dict.fromkeys(look_up(store, text) for text in texts))
+
+
+def unended(store: Store) -> tuple[tuple[Selection, ...], tuple[Damage, ...]]:
+    """Return every run that has not ended, or the latest one when all have; and the records that cannot be read."""
+    histories, damage = store.read_all()
+    live = [history for history in histories if not history.ended]
+    chosen = tuple(Selection(invocation=history.invocation.id) for history in live or histories[:1])
+    return chosen, tuple(damage)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -45,6 +46,11 @@ class Store:
     def __init__(self, home: Path | None = None) -> None:
         self.home = home or state_home()
         self.runs = self.home / "runs"
+
+    @property
+    def owner(self) -> str:
+        """What tells this store from others, on whatever backend it meets them."""
+        return f"{platform.node()}:{self.home.absolute()}"
 
     def folder(self, invocation: str) -> Path:
         """Return the folder of an invocation's records."""

@@ -20,6 +20,7 @@ class Claims:
     executor_class: ClassVar[type[Any] | None] = None
     settings: ClassVar[Mapping[str, Any]] = {}
     serves: ClassVar[bool] = False
+    image: ClassVar[str] = ""
     not_offered: ClassVar[frozenset[str]] = frozenset()
     heavy_modules: ClassVar[frozenset[str]] = frozenset(
         {"boto3", "botocore", "docker", "google", "grpc", "httpx", "kubernetes", "leptonai", "numpy", "paramiko"}

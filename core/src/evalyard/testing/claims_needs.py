@@ -11,7 +11,7 @@ from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, task, wait_until
 
-_SERVE = 'echo started >> starts; exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST"'
+_SERVE = 'echo started >> "$EVALYARD_OUTPUT_DIR/starts"; exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST"'
 
 
 class NeedClaims(Claims):
@@ -38,7 +38,7 @@ class NeedClaims(Claims):
         url = server.outputs["base_url"]
         for number in (1, 2):
             assert self.lines_of(trial.artifact("url", number)) == [f"{url}/v1/chat/completions"]
-        assert self.lines_of(f"{trial.run.invocation.run_dir}/deployment/starts") == ["started"]
+        assert self.lines_of(f"{trial.run.invocation.run_dir}/deployment/artifacts/starts") == ["started"]
         assert not self.server_answers(url)
         assert all(need.latest.released for need in history.needs if not need.latest.kind.lasting)
 

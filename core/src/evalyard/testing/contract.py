@@ -36,6 +36,7 @@ class Conformance(PlanClaims, LifecycleClaims, EndClaims, OutputClaims, NeedClai
         executor_class: the class itself, for an executor that is not installed; then `discovery` is not offered.
         settings: the `execution:` section, without `type` and `output_dir`.
         serves: whether it starts model servers.
+        image: where jobs and servers run in containers: an image with a POSIX shell, its usual commands and python3.
         not_offered: capabilities that it knowingly lacks.
         heavy_modules: top-level packages that importing the executor must not load.
     """
@@ -44,5 +45,5 @@ class Conformance(PlanClaims, LifecycleClaims, EndClaims, OutputClaims, NeedClai
     def rig(self, tmp_path: Path) -> Iterator[Rig]:
         """The executor with a folder and a store of its own; whatever a claim started is ended after it."""
         executor = self.loaded()
-        with rigged(executor, self.executor or executor.__name__.lower(), self.settings, tmp_path) as made:
+        with rigged(executor, self.executor or executor.__name__.lower(), self.settings, tmp_path, self.image) as made:
             yield made

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from evalyard.config import structure
 from evalyard.errors import EvalyardError
@@ -143,6 +143,7 @@ class Rig:
     Attributes:
         section: the `execution:` section as plain data.
         environ: where the values of secrets are looked up.
+        image: the container image of tasks and servers; empty = they have none.
     """
 
     executor: type[Any]
@@ -150,6 +151,7 @@ class Rig:
     section: Mapping[str, Any]
     store: Store
     environ: dict[str, str] = field(factory=dict)
+    image: str = ""
     trials: list[Trial] = field(factory=list, init=False)
 
     def settings(self) -> Any:
@@ -163,11 +165,11 @@ class Rig:
         session = Session(self.executor, connection)
         spec = RunSpec(
             source="claims.yaml",
-            tasks=tasks,
+            tasks=tuple(evolve(task, container=task.container or self.image or None) for task in tasks),
             endpoint=EndpointSpec(
                 url=None if deployment else "http://127.0.0.1:9/v1/chat/completions", model_id="model"
             ),
-            deployment=deployment,
+            deployment=evolve(deployment, image=deployment.image or self.image or None) if deployment else None,
             execution=Section(name=self.name, path="execution", data=self.section),
             resolved="# the configuration of a claim\n",
         )
@@ -198,10 +200,12 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rigged(executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path) -> Iterator[Rig]:
+def rigged(
+    executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path, image: str = ""
+) -> Iterator[Rig]:
     """Lend a rig whose store and run directories lie in a folder, and end what it started."""
     section = {"output_dir": str(folder / "runs"), **settings}
-    rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"))
+    rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"), image=image)
     try:
         yield rig
     finally:

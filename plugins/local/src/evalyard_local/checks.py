@@ -47,14 +47,19 @@ def _folder(folder: Path) -> list[Finding]:
         return [_error("output folder", f"{existing} is a file", "set execution.output_dir to a folder")]
     if not os.access(existing, os.W_OK | os.X_OK):
         return [_error("output folder", f"{existing} is not writable", f"chmod u+w {existing}, or another output_dir")]
-    free = shutil.disk_usage(existing).free
-    text = f"{free / 1024**3:.1f} GiB free in {existing}"
     remedy = f"make room in {existing}, or set execution.output_dir to another disk"
+    return [space_finding("disk space", existing, remedy)]
+
+
+def space_finding(subject: str, folder: Path, remedy: str) -> Finding:
+    """Say whether the disk of a folder that exists has room for a run."""
+    free = shutil.disk_usage(folder).free
+    text = f"{free / 1024**3:.1f} GiB free in {folder}"
     if free < FREE_ERROR_BYTES:
-        return [_error("disk space", text, remedy)]
+        return _error(subject, text, remedy)
     if free < FREE_WARNING_BYTES:
-        return [Finding(severity=Severity.WARNING, subject="disk space", message=text, remedy=remedy)]
-    return [Finding(severity=Severity.OK, subject="disk space", message=text)]
+        return Finding(severity=Severity.WARNING, subject=subject, message=text, remedy=remedy)
+    return Finding(severity=Severity.OK, subject=subject, message=text)
 
 
 def _exists(path: Path) -> bool:

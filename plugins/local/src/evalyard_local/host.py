@@ -1,4 +1,7 @@
-"""Jobs and servers as host processes: between core's records and the processes themselves."""
+"""Jobs and servers as host processes: between core's records and the processes themselves.
+
+A container has such a process as well: the script that made it and stays until it ends.
+"""
 
 from __future__ import annotations
 
@@ -27,36 +30,62 @@ from evalyard import (
     read_start,
 )
 from evalyard_local import processes
+from evalyard_local.docker.script import CONTAINER_VARIABLE, NETWORK_VARIABLE, SERVER_CONTAINER
 from evalyard_local.plans import HOST
-from evalyard_local.processes import Attempt
+from evalyard_local.processes import NAME_VARIABLE, OWNER_VARIABLE, Attempt
 from evalyard_local.settled import Settled, settle, settled
 
 KILLED = "the job script was killed before it could record how it ended"
 RESTARTED = "this machine was restarted while it ran"
 
 
-def start_job(plan: Plan) -> Handle | LaunchError:
-    """Start one job's script, or adopt the one that runs already."""
+def start_job(plan: Plan, owner: str) -> Handle | LaunchError:
+    """Start one job's script, or adopt the one that runs already.
+
+    Args:
+        owner: the launcher that it belongs to.
+    """
     attempt = Attempt(directory=Path(plan.directory), number=plan.attempt, mark=plan.mark)
+    wish = Settled(
+        grace_s=plan.grace_s,
+        container=plan.environment.get(CONTAINER_VARIABLE, ""),
+        keep=plan.payload.get("keep", ""),
+        results=plan.payload.get("results", ""),
+    )
+    variables = {OWNER_VARIABLE: owner, NAME_VARIABLE: plan.name, **plan.environment}
     try:
-        choices = settle(attempt, grace_s=plan.grace_s)
-        record = processes.start(attempt, plan.argv, plan.environment, withheld=plan.payload.get("withheld", ()))
+        choices = settle(attempt, wish)
+        record = processes.start(attempt, plan.argv, variables, withheld=plan.payload.get("withheld", ()))
     except EvalyardError as error:
         return LaunchError(message=error.message, transient=error.transient)
     return _handle(plan.name, attempt, record, choices)
 
 
-def start_server(need: Need) -> Handle:
+def start_server(need: Need, owner: str) -> Handle:
     """Start the model server, or adopt the one that runs already.
+
+    Args:
+        owner: the launcher that it belongs to.
 
     Raises:
         InvalidJob: its script could not begin.
         BackendError: its folder cannot be written.
     """
     attempt = Attempt(directory=Path(need.directory), number=need.attempt, mark=need.mark)
-    choices = settle(attempt, grace_s=float(need.payload["grace_s"]), port=int(need.payload["port"]))
-    environment = {**need.environment, "PORT": str(choices.port)}
-    record = processes.start(attempt, need.argv, environment, withheld=need.payload.get("withheld", ()))
+    base_url = str(need.payload.get("base_url", ""))
+    contained = {"base_url": base_url, "container": need.name, "network": need.name} if base_url else {}
+    wish = Settled(
+        grace_s=float(need.payload["grace_s"]),
+        port=int(need.payload["port"]),
+        container=need.name if base_url else "",
+        keep=str(need.payload.get("keep", "")),
+        outputs=contained,
+    )
+    choices = settle(attempt, wish)
+    variables = {OWNER_VARIABLE: owner, NAME_VARIABLE: need.name, **need.environment, "PORT": str(choices.port)}
+    if choices.container:
+        variables |= {SERVER_CONTAINER: choices.container, NETWORK_VARIABLE: choices.outputs["network"]}
+    record = processes.start(attempt, need.argv, variables, withheld=need.payload.get("withheld", ()))
     return _handle(need.name, attempt, record, choices)
 
 
@@ -73,6 +102,30 @@ def find(run_dir: Path, names: Mapping[str, str]) -> dict[str, Handle]:
             name = wanted[record.mark]
             found[name] = _handle(name, attempt, record, settled(attempt) or Settled())
     return found
+
+
+def orphans(owner: str, known: Mapping[str, str]) -> tuple[Handle, ...]:
+    """Return what runs on this machine for a launcher and is not among `known` (name -> mark)."""
+    marks, found = set(known.values()), []
+    for name, attempt in processes.leaders_of(owner).items():
+        record = read_start(attempt.directory, attempt.number)
+        if attempt.mark not in marks and record is not None and record.mark == attempt.mark:
+            found.append(_handle(name, attempt, record, settled(attempt) or Settled()))
+    return tuple(found)
+
+
+def lives(handle: Handle) -> bool:
+    """Whether the script of an attempt is at work on this machine."""
+    return "directory" in handle.data and processes.leader(_attempt(handle)) is not None
+
+
+def succeeded(handle: Handle) -> bool:
+    """Whether an attempt has left an exit file that proves success."""
+    if "directory" not in handle.data:
+        return False
+    attempt = _attempt(handle)
+    record = read_exit(attempt.directory, attempt.number)
+    return record is not None and record.mark == attempt.mark and _state(record) is JobState.SUCCEEDED
 
 
 def observe(handle: Handle) -> Observation | None:
@@ -101,10 +154,13 @@ def observe(handle: Handle) -> Observation | None:
     return Observation(state=JobState.FAILED, reason=KILLED)
 
 
-def read_logs(handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
-    """Read on in the log of a job, or of the server beside it."""
+def read_logs(handle: Handle, role: str, cursor: str, limit: int, *, alive: bool) -> LogChunk:
+    """Read on in the log of a job, or of the server beside it.
+
+    Args:
+        alive: whether more may come; found out before this call.
+    """
     attempt = _attempt(handle)
-    alive = processes.leader(attempt) is not None
     if role == "server" and handle.kind == "job":
         folder = attempt.directory.parent / SERVER_FOLDER
         return read_log(folder / "logs" / "server.log", cursor, limit, writer_ended=not alive)
@@ -124,8 +180,8 @@ def end(handles: Sequence[Handle], deadline: float, run_dir: Path) -> tuple[Hand
     begun = find(run_dir, {handle.name: handle.mark for handle in held if not handle.data})
     known = [begun.get(handle.name, handle) for handle in held]
     left = processes.end(
-        {handle.name: _attempt(handle) for handle in known if handle.data},
-        {handle.name: float(handle.data["grace_s"]) for handle in known if handle.data},
+        {handle.name: _attempt(handle) for handle in known if "directory" in handle.data},
+        {handle.name: float(handle.data["grace_s"]) for handle in known if "directory" in handle.data},
         deadline,
     )
     return tuple(handle for handle in known if handle.name in left)
@@ -154,14 +210,19 @@ def _handle(name: str, attempt: Attempt, record: StartRecord, choices: Settled) 
     outputs = {}
     if choices.port is not None:
         exit_file = attempt.directory / "attempts" / str(attempt.number) / "exit.json"
-        outputs = {"base_url": f"http://{HOST}:{choices.port}", "exit_file": str(exit_file)}
+        outputs = {"base_url": f"http://{HOST}:{choices.port}", "exit_file": str(exit_file), **choices.outputs}
     return Handle(
         name=name,
         mark=attempt.mark,
         kind="job" if choices.port is None else NeedKind.SERVER,
         id=str(record.pid),
         outputs=outputs,
-        data={"directory": str(attempt.directory), "attempt": str(attempt.number), "grace_s": str(choices.grace_s)},
+        data={
+            "directory": str(attempt.directory),
+            "attempt": str(attempt.number),
+            "grace_s": str(choices.grace_s),
+            **{name: value for name in ("container", "keep", "results") if (value := getattr(choices, name))},
+        },
     )
 
 

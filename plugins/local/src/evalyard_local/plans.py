@@ -72,7 +72,7 @@ def _server_files(server: Server, invocation: str) -> tuple[PlannedFile, ...]:
 
 
 def _server_need(settings: Settings, job: Job, server: Server) -> Need:
-    if server.image:
+    if server.image and not server.image_by_default:
         raise ConfigError(
             [f"deployment.image: '{server.image}' is a container, and execution.use_docker is false"],
             hint="leave the image out and give deployment.command, to serve as a host process",

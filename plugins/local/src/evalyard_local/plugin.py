@@ -21,12 +21,14 @@ from evalyard import (
     hookimpl,
 )
 from evalyard_local import checks, environments, host, rundir
+from evalyard_local.docker import containers, images
+from evalyard_local.docker.plans import plan_contained
 from evalyard_local.plans import plan_job
 from evalyard_local.settings import Settings as LocalSettings
 
 
 class Local:
-    """Runs each task as a process of this machine."""
+    """Runs each task on this machine: in a container, or as a process."""
 
     api = API
     Settings = LocalSettings
@@ -39,22 +41,22 @@ class Local:
     @hookimpl
     def plan(self, settings: LocalSettings, job: Job) -> Plan:
         """Render one attempt."""
-        return plan_job(settings, job)
+        return plan_contained(settings, job) if settings.use_docker else plan_job(settings, job)
 
     @hookimpl
     def provision(self, ctx: Context, need: Need) -> Handle:
-        """Write the run directory, install a harness, or start the model server."""
+        """Write the run directory, pull an image, install a harness, or start the model server."""
         if need.kind is NeedKind.FILES:
             rundir.write(need, ctx.content)
             return Handle(name=need.name, mark=need.mark, kind=need.kind, data={"directory": need.directory})
         if need.kind is NeedKind.ENVIRONMENT:
-            return environments.provide(ctx, need)
-        return host.start_server(need)
+            return images.provide(ctx, need) if "image" in need.payload else environments.provide(ctx, need)
+        return host.start_server(need, ctx.owner)
 
     @hookimpl
     def launch(self, ctx: Context, plans: Sequence[Plan]) -> Mapping[str, Handle | LaunchError]:
         """Start each job's script."""
-        return {plan.name: host.start_job(plan) for plan in plans}
+        return {plan.name: host.start_job(plan, ctx.owner) for plan in plans}
 
     @hookimpl
     def find(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, Handle]:
@@ -63,21 +65,40 @@ class Local:
 
     @hookimpl
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
-        """Read exit files and look for the processes."""
+        """Read exit files, look for the processes, and ask the Docker engine once about all containers."""
         seen = {handle.name: host.observe(handle) for handle in handles}
-        return {name: observation for name, observation in seen.items() if observation is not None}
+        told = {name: observation for name, observation in seen.items() if observation is not None}
+        return told | containers.observe(ctx, containers.contained(handles), seen)
 
     @hookimpl
     def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
         """Read the log file."""
-        return host.read_logs(handle, role, cursor, limit)
+        alive = host.lives(handle) or any(containers.running(ctx, held) for held in containers.contained([handle]))
+        return host.read_logs(handle, role, cursor, limit, alive=alive)
 
     @hookimpl
     def cancel(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         """SIGTERM, the grace, SIGKILL; side by side."""
-        return host.end(handles, ctx.deadline, Path(ctx.run_dir))
+        held = containers.contained(handles)
+        unasked = [handle.name for handle in held if not host.lives(handle)]
+        left = host.end(handles, ctx.deadline, Path(ctx.run_dir))
+        return _united(left, containers.end(ctx, held, unasked))
 
     @hookimpl
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
-        """End servers, and what a dead job left running."""
-        return host.end(handles, ctx.deadline, Path(ctx.run_dir))
+        """End servers and what a dead job left running; remove containers that are not to be kept."""
+        held = containers.contained(handles)
+        unasked = [handle.name for handle in held if not host.lives(handle)]
+        left = host.end(handles, ctx.deadline, Path(ctx.run_dir))
+        succeeded = [handle.name for handle in held if host.succeeded(handle)]
+        return _united(left, containers.remove(ctx, held, unasked, succeeded))
+
+    @hookimpl
+    def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
+        """Look for processes, containers and networks that this launcher made and that are in no record."""
+        running = host.orphans(ctx.owner, known)
+        return (*running, *containers.orphans(ctx, {**known, **{handle.name: handle.mark for handle in running}}))
+
+
+def _united(one: Sequence[Handle], other: Sequence[Handle]) -> Sequence[Handle]:
+    return tuple({handle.name: handle for handle in (*one, *other)}.values())

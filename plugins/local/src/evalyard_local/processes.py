@@ -21,6 +21,9 @@ from attrs import frozen
 from evalyard import InvalidJob, StartRecord, Transient, read_exit, read_start
 
 MARK_VARIABLE = "EVALYARD_LAUNCH"
+ATTEMPT_VARIABLE = "EVALYARD_ATTEMPT"
+NAME_VARIABLE = "EVALYARD_NAME"
+OWNER_VARIABLE = "EVALYARD_OWNER"
 NEVER_WITHHELD = frozenset({"PATH", "HOME"})
 """What a shell cannot do without, though somebody may pass it on as `host:PATH`."""
 START_PATIENCE_S = 20.0
@@ -56,7 +59,7 @@ def start(
     """
     kept_back = set(withheld) - NEVER_WITHHELD
     inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
-    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, "EVALYARD_ATTEMPT": str(attempt.number)}
+    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, ATTEMPT_VARIABLE: str(attempt.number)}
     try:
         process = subprocess.Popen(
             argv,
@@ -109,6 +112,27 @@ def leader(attempt: Attempt) -> psutil.Process | None:
         return process if _alive(process) and _is_ours(process, attempt.mark, record.started_at) else None
     except psutil.Error:
         return None
+
+
+def leaders_of(owner: str) -> dict[str, Attempt]:
+    """Return every attempt of a launcher that a living process leads on this machine, by backend name."""
+    found: dict[str, Attempt] = {}
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) != process.pid or not _alive(process):
+                continue
+            environment = process.environ()
+            if environment.get(OWNER_VARIABLE) != owner or MARK_VARIABLE not in environment:
+                continue
+            attempt = Attempt(
+                directory=Path(process.cwd()),
+                number=int(environment[ATTEMPT_VARIABLE]),
+                mark=environment[MARK_VARIABLE],
+            )
+            found[environment[NAME_VARIABLE]] = attempt
+        except (psutil.Error, OSError, KeyError, ValueError):
+            continue  # ended meanwhile, somebody else's, or none of ours
+    return found
 
 
 def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from attrs import field, frozen, validators
+from attrs import Attribute, field, frozen, validators
 
 from evalyard import Connection
+from evalyard_local.docker.arguments import docker_arguments
+from evalyard_local.docker.images import Pull
 
 
 class Mode(StrEnum):
@@ -18,25 +21,39 @@ class Mode(StrEnum):
     SEQUENTIAL = "sequential"
 
 
+class Keep(StrEnum):
+    """Which ended containers stay, to be looked at with `docker inspect` and `docker logs`."""
+
+    FAILED = "failed"
+    """Those of jobs that did not succeed."""
+    ALL = "all"
+    NONE = "none"
+
+
 @frozen(kw_only=True)
 class Mounts:
     """Folders of this machine that containers see."""
 
     deployment: Mapping[str, str] = field(factory=dict)
-    """Host path -> path in the model server's container."""
+    """Host path -> path in the model server's container; `:ro` behind it makes it read-only."""
     evaluation: Mapping[str, str] = field(factory=dict)
-    """Host path -> path in the harness's container."""
+    """Host path -> path in the harness's container; `:ro` behind it makes it read-only."""
 
 
 def _cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _host_processes_only(_settings: object, _attribute: object, value: bool) -> None:
-    if value:
-        raise ValueError(
-            "containers are not in this version of evalyard-local: set execution.use_docker: false, or pass --no-docker"
-        )
+_SIZE = re.compile(r"[0-9]+(\.[0-9]+)?[bkmg]?", re.IGNORECASE)
+
+
+def _size(_settings: object, attribute: Attribute[str], value: str) -> None:
+    if value and not _SIZE.fullmatch(value):
+        raise ValueError(f"'{value}' is no size for {attribute.name}; write it as in 512m or 16g")
+
+
+def _arguments(_settings: object, _attribute: object, value: str | tuple[str, ...]) -> None:
+    docker_arguments(value)
 
 
 @frozen(kw_only=True)
@@ -49,14 +66,28 @@ class Settings:
     """`parallel`: up to max_parallel jobs at once; `sequential`: one after the other, whatever becomes of each."""
     max_parallel: int = field(factory=_cpus, validator=validators.ge(1))
     """How many jobs run at once in mode parallel; the default is the number of CPUs."""
-    use_docker: bool = field(default=True, validator=_host_processes_only)
-    """False: harnesses and model servers run as processes of this machine (also `--no-docker`)."""
-    extra_docker_args: str | tuple[str, ...] = ""
-    """Flags for `docker run`; ignored with `use_docker: false`."""
-    pull: str = "missing"
-    """When images are pulled; ignored with `use_docker: false`."""
+    use_docker: bool = True
+    """False: harnesses and model servers run as processes of this machine (also `--no-docker`), and the settings that
+    are for containers mean nothing."""
+    extra_docker_args: str | tuple[str, ...] = field(default="", validator=_arguments)
+    """Flags for `docker run`, passed on as they are: a text that is split as a shell would, or a list."""
+    pull: Pull = Pull.MISSING
+    """When images are pulled: `missing`, `always`, `never`."""
     mounts: Mounts = field(factory=Mounts)
-    """Ignored with `use_docker: false`: processes see the machine's own folders."""
+    """Folders of this machine that containers see."""
+    keep: Keep = Keep.FAILED
+    """Which ended containers stay: `failed`, `all`, `none`."""
+    cpus: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
+    """The most that one container uses."""
+    memory: str = field(default="", validator=_size)
+    """The most that one container uses, as in `16g`."""
+    shm_size: str = field(default="", validator=_size)
+    """The size of a container's /dev/shm, as in `16g`; Docker's own default is 64m."""
+    gpus: str = "auto"
+    """What a model server's container gets, as for `docker run --gpus`: `all`, `2`, `device=0,1`; `auto` = all where
+    there are any, `none`."""
+    publish_port: int | None = field(default=None, validator=validators.optional(validators.in_(range(1, 65536))))
+    """A port of this machine, at 127.0.0.1, under which the model server in its container can be reached too."""
     kill_grace_s: float = field(default=10.0, validator=validators.ge(0))
     """Seconds between SIGTERM and SIGKILL when a job is cancelled or a server released."""
     endpoint_readiness_timeout: int = field(default=600, validator=validators.ge(1))
@@ -77,6 +108,12 @@ class Settings:
         given = {
             "extra_docker_args": self.extra_docker_args,
             "mounts": self.mounts.deployment or self.mounts.evaluation,
-            "pull": self.pull != "missing",
+            "pull": self.pull is not Pull.MISSING,
+            "keep": self.keep is not Keep.FAILED,
+            "cpus": self.cpus,
+            "memory": self.memory,
+            "shm_size": self.shm_size,
+            "gpus": self.gpus != "auto",
+            "publish_port": self.publish_port,
         }
         return tuple(name for name, value in given.items() if value)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import asdict, evolve, field, frozen
 
 from evalyard import BackendError, InvalidJob
 from evalyard_local.plans import HOST
@@ -23,13 +24,21 @@ class Settled:
     """Seconds between SIGTERM and SIGKILL."""
     port: int | None = None
     """Where a model server listens; None for a job."""
+    container: str = ""
+    """Its name; empty = a process of this machine."""
+    keep: str = ""
+    """Which ended containers stay."""
+    results: str = ""
+    """The result file below `artifacts/` without which success is none; empty = none is expected."""
+    outputs: Mapping[str, str] = field(factory=dict)
+    """What its handle gives to others."""
 
 
-def settle(attempt: Attempt, *, grace_s: float, port: int | None = None) -> Settled:
+def settle(attempt: Attempt, wish: Settled) -> Settled:
     """Settle an attempt's choices, or return what was settled for it before.
 
     Args:
-        port: for a model server; 0 = any free port.
+        wish: what it shall be; port 0 = any free one.
 
     Raises:
         BackendError: its folder cannot be written.
@@ -39,9 +48,9 @@ def settle(attempt: Attempt, *, grace_s: float, port: int | None = None) -> Sett
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            chosen = free_port(HOST) if port == 0 else port
+            chosen = free_port(HOST) if wish.port == 0 else wish.port
             draft = file.with_name(f".settled.{os.getpid()}")
-            draft.write_text(json.dumps({"grace_s": grace_s, "port": chosen}), encoding="utf-8")
+            draft.write_text(json.dumps(asdict(evolve(wish, port=chosen))), encoding="utf-8")
             # A link, not a rename: it never replaces what somebody else settled in the meantime.
             with contextlib.suppress(FileExistsError):
                 file.hardlink_to(draft)
@@ -59,8 +68,13 @@ def settled(attempt: Attempt) -> Settled | None:
     try:
         data = json.loads(_file(attempt).read_text(encoding="utf-8"))
         port = data["port"]
-        return Settled(grace_s=float(data["grace_s"]), port=None if port is None else int(port))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Settled(
+            grace_s=float(data["grace_s"]),
+            port=None if port is None else int(port),
+            **{name: str(data[name]) for name in ("container", "keep", "results") if name in data},
+            outputs={str(name): str(value) for name, value in data.get("outputs", {}).items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

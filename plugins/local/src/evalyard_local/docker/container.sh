@@ -1,0 +1,74 @@
+# From here on: the same for every container.
+ends=
+trap 'ends=yes' TERM
+
+give_reason() { printf '%s\n' "$1" >"$EVALYARD_OUTPUT_DIR/.reason"; }
+
+# Docker's words without what is for people at a terminal.
+first_words() {
+  sed -e '/^[0-9a-f]\{64\}$/d' -e '/^WARNING: /d' -e '/^$/d' -e 's/^docker: //' -e 's/^Error response from daemon: //' |
+    sed -n 1p
+}
+
+if [ -n "${EVALYARD_LAUNCH:-}" ]; then
+  set -- --env EVALYARD_LOG=/evalyard/log "$@"
+elif ! docker image inspect "$image" >/dev/null 2>&1; then
+  docker pull "$image" || exit 125
+fi
+# An image that runs as somebody else than root could not write here: it runs as whoever these folders belong to.
+user=${EVALYARD_IMAGE_USER-$(docker image inspect --format '{{.Config.User}}' "$image" 2>/dev/null)}
+case ${user%%:*} in
+  '' | 0 | root) ;;
+  *) set -- --user "$(id -u):$(id -g)" "$@" ;;
+esac
+
+idfile=attempts/$EVALYARD_ATTEMPT/container
+said=$(docker run --detach --cidfile "$idfile" "$@" 2>&1)
+code=$?
+id=$(cat "$idfile" 2>/dev/null)
+if [ "$code" -ne 0 ] && [ -z "$ends" ]; then
+  printf '%s\n' "$said"
+  give_reason "$(printf '%s\n' "$said" | first_words)"
+  if [ -n "$id" ]; then docker rm --force "$id" >/dev/null 2>&1; fi
+  exit "$code"
+fi
+if [ -z "$id" ]; then exit 143; fi
+
+# Launched, it writes its log itself, so that the log is whole whatever becomes of this script.
+if [ -z "${EVALYARD_LAUNCH:-}" ]; then docker logs --follow "$id" & fi
+
+state=
+while :; do
+  if [ -n "$ends" ]; then docker kill --signal TERM "$id" >/dev/null 2>&1; fi
+  code=$(docker wait "$id" 2>/dev/null)
+  if [ "$code" = 0 ]; then break; fi
+  # The engine may have gone away, or have been told to stop: only what it says of the container counts.
+  state=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
+  case $state in
+    exited\ * | dead\ *) break ;;
+    created\ *) state='exited 143 false' && break ;; # asked to end before it had begun
+    *'No such '*)
+      give_reason 'its container was removed by somebody else'
+      exit 137
+      ;;
+  esac
+  sleep 1
+done
+case $state in exited\ * | dead\ *)
+  code=${state#* }
+  code=${code%% *}
+  ;;
+esac
+case $state in *' true') if [ "$code" -ne 0 ]; then give_reason 'out of memory'; fi ;; esac
+
+# What a container that was killed could not give back.
+if [ "$(id -u)" -ne 0 ] && [ -n "$(find artifacts ! -user "$(id -u)" 2>/dev/null | head -n 1)" ]; then
+  docker run --rm --user 0 --network none --entrypoint chown \
+    --mount "type=bind,source=$here/artifacts,target=/results" "$image" -R "$(id -u):$(id -g)" /results >/dev/null 2>&1
+fi
+if [ -z "${EVALYARD_LAUNCH:-}" ]; then
+  wait # for the last of its output
+  docker rm "$id" >/dev/null 2>&1
+  if [ -n "$made_network" ]; then docker network rm "$made_network" >/dev/null 2>&1; fi
+fi
+exit "$code"

@@ -1,0 +1,226 @@
+"""Containers and networks that carry our marks: looked at, ended, removed, through Docker's SDK.
+
+What happens with a container is normally seen to by the script that made it. This is for the rest: whether the engine
+answers at all, what became of a container whose script was killed, and nothing left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from evalyard import BackendError, Context, Handle, JobState, NeedKind, Observation
+from evalyard_local.docker.engine import asking
+from evalyard_local.docker.script import LABEL, NAME_LABEL, OWNER_LABEL, TOKEN_LABEL
+from evalyard_local.settings import Keep
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+GOES_ON = "its script was killed; the container runs on"
+OUT_OF_MEMORY = "out of memory"
+MOST_AT_ONCE = 16
+
+
+@frozen(kw_only=True)
+class Listed:
+    """A container as the engine lists it."""
+
+    id: str
+    name: str
+    token: str
+    role: str
+    owner: str
+    running: bool
+
+
+def contained(handles: Iterable[Handle]) -> list[Handle]:
+    """Return those of these handles that have a container."""
+    return [handle for handle in handles if handle.data.get("container")]
+
+
+def observe(ctx: Context, handles: Sequence[Handle], seen: Mapping[str, Observation | None]) -> dict[str, Observation]:
+    """Say where containers stand that have left no exit file: one question to the engine for all.
+
+    Args:
+        seen: what their scripts' processes say; None = nothing is to be found of one.
+
+    Returns:
+        What is to be said instead of `seen`, by name.
+    """
+    unsure = [handle for handle in handles if (known := seen.get(handle.name)) is None or known.exit is None]
+    if not unsure:
+        return {}
+    try:
+        with asking(ctx) as client:
+            there = {found.token: found for found in listed(client)}
+            answers = {}
+            for handle in unsure:
+                known, found = seen.get(handle.name), there.get(handle.mark)
+                if found is not None and (known is None or known.state is not JobState.RUNNING):
+                    answers[handle.name] = _without_script(client, handle, found)
+            return answers
+    except BackendError as error:
+        unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
+        return {handle.name: unknown for handle in unsure}
+
+
+def listed(client: DockerClient, **labels: str) -> list[Listed]:
+    """Return every container that carries a mark of ours, ended ones too, in one question."""
+    wanted = [TOKEN_LABEL, *(f"{name}={value}" for name, value in labels.items())]
+    found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": wanted})
+    return [
+        Listed(
+            id=str(item["Id"]),
+            name=str(item["Labels"].get(NAME_LABEL, "")),
+            token=str(item["Labels"].get(TOKEN_LABEL, "")),
+            role=str(item["Labels"].get(f"{LABEL}.role", "")),
+            owner=str(item["Labels"].get(OWNER_LABEL, "")),
+            running=item.get("State") in ("running", "paused", "restarting", "removing"),
+        )
+        for item in found
+    ]
+
+
+def _without_script(client: DockerClient, handle: Handle, found: Listed) -> Observation:
+    """Say where a container stands whose script was killed."""
+    from docker.errors import NotFound
+
+    if found.running:
+        return Observation(state=JobState.RUNNING, reason=GOES_ON)
+    try:
+        state: Mapping[str, Any] = client.api.inspect_container(found.id)["State"]
+    except NotFound:
+        return Observation(state=JobState.FAILED, reason="its container was removed by somebody else")
+    return ended(state, results_there=_results_there(handle))
+
+
+def ended(state: Mapping[str, Any], *, results_there: bool) -> Observation:
+    """Say what the engine's account of an ended container proves. Pure."""
+    code, words = int(state.get("ExitCode", -1)), str(state.get("Error", ""))
+    times = str(state.get("StartedAt", ""))
+    if state.get("Status") == "created":
+        return Observation(state=JobState.FAILED, reason=words or "its container was made and never started")
+    if code == 0:
+        reason = "" if results_there else "the harness exited with code 0 and left no result file"
+        final = JobState.SUCCEEDED if results_there else JobState.FAILED
+        return Observation(state=final, reason=reason, started_at=times)
+    if state.get("OOMKilled"):
+        return Observation(state=JobState.FAILED, reason=OUT_OF_MEMORY, started_at=times)
+    return Observation(state=JobState.FAILED, reason=words or f"exit code {code}", started_at=times)
+
+
+def _results_there(handle: Handle) -> bool:
+    wanted = handle.data.get("results")
+    return not wanted or (Path(handle.data["directory"]) / "artifacts" / wanted).exists()
+
+
+def running(ctx: Context, handle: Handle) -> bool:
+    """Whether the container of a handle runs; False when the engine cannot be asked."""
+    with contextlib.suppress(BackendError), asking(ctx) as client:
+        return any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
+    return False
+
+
+def end(ctx: Context, handles: Sequence[Handle], unasked: Collection[str]) -> tuple[Handle, ...]:
+    """End the containers of these handles that still run, side by side; return those that could not be ended.
+
+    Args:
+        unasked: names of those that nobody has asked to end: they get SIGTERM and their grace first.
+    """
+    return _each(ctx, handles, lambda client, handle: _end(client, handle, asked=handle.name not in unasked))
+
+
+def remove(
+    ctx: Context, handles: Sequence[Handle], unasked: Collection[str], succeeded: Collection[str]
+) -> tuple[Handle, ...]:
+    """End the containers of these handles, and remove what is not to be kept; return those of which something remains.
+
+    Args:
+        unasked: as for `end`.
+        succeeded: names of those whose jobs succeeded.
+    """
+
+    def removed(client: DockerClient, handle: Handle) -> bool:
+        if not _end(client, handle, asked=handle.name not in unasked):
+            return False
+        keep = handle.data.get("keep", Keep.NONE)
+        failed = handle.kind == "job" and handle.name not in succeeded
+        kept = keep == Keep.ALL or (keep == Keep.FAILED and failed)
+        return (kept or _remove_containers(client, handle)) and _remove_networks(client, handle)
+
+    return _each(ctx, handles, removed)
+
+
+def orphans(ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
+    """Return the containers and networks that this launcher made and that are not among `known` (name -> mark).
+
+    Raises:
+        BackendError: there is an engine, and it cannot be asked.
+    """
+    if shutil.which("docker") is None:
+        return ()  # nothing here has ever made a container
+    marks = set(known.values())
+    with asking(ctx) as client:
+        things = [(found.name, found.token, found.id) for found in listed(client, **{OWNER_LABEL: ctx.owner})]
+        networks: list[dict[str, Any]] = client.api.networks(filters={"label": [f"{OWNER_LABEL}={ctx.owner}"]})
+        things += [(str(item["Name"]), item["Labels"].get(TOKEN_LABEL, ""), item["Id"]) for item in networks]
+    unknown = {token: (name, number) for name, token, number in things if token not in marks}
+    return tuple(
+        Handle(name=name, mark=token, kind=NeedKind.RESOURCE, id=number, data={"container": name})
+        for token, (name, number) in unknown.items()
+    )
+
+
+def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, Handle], bool]) -> tuple[Handle, ...]:
+    """Do something for each handle, side by side; return those for which it did not work."""
+
+    def done(handle: Handle) -> bool:
+        try:
+            with asking(ctx) as client:
+                return act(client, handle)
+        except BackendError:
+            return False
+
+    if not handles:
+        return ()
+    with ThreadPoolExecutor(min(len(handles), MOST_AT_ONCE)) as pool:
+        answers = list(pool.map(done, handles))
+    return tuple(handle for handle, answer in zip(handles, answers, strict=True) if not answer)
+
+
+def _end(client: DockerClient, handle: Handle, *, asked: bool) -> bool:
+    from docker.errors import APIError, NotFound
+
+    grace_s = 0.0 if asked else float(handle.data.get("grace_s", 0.0))
+    for found in listed(client, **{TOKEN_LABEL: handle.mark}):
+        if found.running:
+            with contextlib.suppress(NotFound, APIError):
+                client.api.stop(found.id, timeout=math.ceil(grace_s))
+    return not any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
+
+
+def _remove_containers(client: DockerClient, handle: Handle) -> bool:
+    from docker.errors import NotFound
+
+    for found in listed(client, **{TOKEN_LABEL: handle.mark}):
+        with contextlib.suppress(NotFound):
+            client.api.remove_container(found.id, force=True)
+    return not listed(client, **{TOKEN_LABEL: handle.mark})
+
+
+def _remove_networks(client: DockerClient, handle: Handle) -> bool:
+    from docker.errors import NotFound
+
+    networks: list[dict[str, Any]] = client.api.networks(filters={"label": [f"{TOKEN_LABEL}={handle.mark}"]})
+    for network in networks:
+        with contextlib.suppress(NotFound):
+            client.api.remove_network(network["Id"])
+    return True

@@ -1,0 +1,159 @@
+"""The shell text that makes a container: pure, from records. It stands in `run.sh`, for evalyard and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from attrs import field, frozen
+
+from evalyard import quote
+from evalyard_local.processes import NAME_VARIABLE, OWNER_VARIABLE
+
+LABEL = "evalyard"
+"""What the labels of everything that we make begin with."""
+TOKEN_LABEL = f"{LABEL}.token"
+NAME_LABEL = f"{LABEL}.name"
+OWNER_LABEL = f"{LABEL}.owner"
+CONTAINER_VARIABLE = "EVALYARD_CONTAINER"
+SERVER_CONTAINER = "EVALYARD_SERVER_CONTAINER"
+NETWORK_VARIABLE = "EVALYARD_NETWORK"
+USER_VARIABLE = "EVALYARD_IMAGE_USER"
+
+DESKTOP_HOST = "host.docker.internal"
+"""What containers call the machine itself with Docker Desktop, whose containers have a machine of their own."""
+
+
+@frozen(kw_only=True)
+class Bind:
+    """A folder or file that a container sees."""
+
+    source: str
+    """A path; a relative one begins at the folder of run.sh."""
+    target: str
+    read_only: bool = False
+    make: bool = False
+    """Whether the folder is made when it is not there."""
+
+
+@frozen(kw_only=True)
+class Container:
+    """All that `docker run` is told."""
+
+    title: str
+    """What the comment above it says."""
+    name: str
+    """When run by hand, the process number follows it; evalyard gives a name of its own."""
+    name_variable: str = CONTAINER_VARIABLE
+    """The variable in which it does."""
+    image: str
+    command: tuple[str, ...]
+    keeps_entrypoint: bool = False
+    labels: Mapping[str, str] = field(factory=dict)
+    binds: tuple[Bind, ...] = ()
+    secrets: bool = False
+    """Whether there is a secrets file beside the script."""
+    log: str = ""
+    """The log file, in the folder of run.sh."""
+    variables: tuple[str, ...] = ()
+    """Passed on by name: their values are in the environment of run.sh."""
+    settings: Mapping[str, str] = field(factory=dict)
+    """Variables with a value of their own in the container."""
+    before: str = ""
+    """Shell text that goes first."""
+    flags: tuple[str, ...] = ()
+    """Shell words: what the settings ask for."""
+    after: str = ""
+    """Shell text that may add to the words."""
+    extra: tuple[str, ...] = ()
+    """The user's own, as they are; later ones win."""
+
+
+def container_text(container: Container) -> str:
+    """Return the shell text that makes a container and stays until it has ended, with its exit code."""
+    by_hand = f"{container.name}-by-hand-$$"
+    labels = {f"{LABEL}.{name}": quote(value) for name, value in container.labels.items()}
+    labels[f"{LABEL}.attempt"] = '"$EVALYARD_ATTEMPT"'
+    labels[TOKEN_LABEL] = '"${EVALYARD_LAUNCH:-by-hand}"'
+    labels[NAME_LABEL] = f'"${{{NAME_VARIABLE}:-$container}}"'
+    labels[OWNER_LABEL] = f'"${{{OWNER_VARIABLE}:-}}"'
+    words = ["--init", '--name "$container"']
+    words += [f"--label {name}={value}" for name, value in labels.items()]
+    binds = list(container.binds)
+    if container.secrets:
+        binds.append(Bind(source=".secrets.env", target="/evalyard/job/.secrets.env", read_only=True))
+    if container.log:
+        binds.append(Bind(source=container.log, target="/evalyard/log"))
+    words += [_bind(bind) for bind in binds]
+    words += [f"--env {name}" for name in container.variables]
+    words += [f"--env {quote(f'{name}={value}')}" for name, value in container.settings.items()]
+    words += container.flags
+    words += [quote(word) for word in container.extra]
+    words += ['"$image"'] if container.keeps_entrypoint else ['--entrypoint sh "$image"']
+    command = ["sh", *container.command] if container.keeps_entrypoint else list(container.command)
+    words.append(" ".join(map(quote, command)))
+    made = [f"mkdir -p {_source(bind)}" for bind in binds if bind.make]
+    lines = [
+        f"# {container.title}",
+        "here=$(pwd)",
+        f"image={quote(container.image)}",
+        f'container=${{{container.name_variable}:-"{by_hand}"}}',
+        "made_network=",
+        *made,
+        *([container.before] if container.before else []),
+        " \\\n  ".join(["set --", *words]),
+        *([container.after] if container.after else []),
+    ]
+    return "\n".join(lines) + "\n\n" + _resource()
+
+
+def _bind(bind: Bind) -> str:
+    rest = f"target={bind.target}" + (",readonly" if bind.read_only else "")
+    return f"--mount type=bind,source={_source(bind)},{quote(rest)}"
+
+
+def _source(bind: Bind) -> str:
+    return quote(bind.source) if bind.source.startswith("/") else f'"$here"/{quote(bind.source)}'
+
+
+def loopback_text(url: str) -> str:
+    """Return shell text that lets a container ask an endpoint of this machine: it sets `$network` and the URL."""
+    other = quote(url.replace(_host(url), DESKTOP_HOST, 1))
+    return f"""\
+# The endpoint is on this machine: the container shares its network. Docker Desktop's is not this machine's.
+network=host
+case $(docker version --format '{{{{.Server.Platform.Name}}}}') in
+  *Desktop*) network=bridge EVALYARD_ENDPOINT_URL={other} ;;
+esac"""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an endpoint's URL names the machine itself."""
+    host = _host(url).strip("[]")
+    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")  # noqa: S104 - compared, not bound to
+
+
+def _host(url: str) -> str:
+    place = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return place.partition("]")[0] + "]" if place.startswith("[") else place.partition(":")[0]
+
+
+def gpu_text(gpus: str) -> str:
+    """Return shell text that gives a container GPUs, after its other words are set; empty = none."""
+    if gpus == "none":
+        return ""
+    if gpus == "auto":
+        return 'if nvidia-smi -L >/dev/null 2>&1; then set -- --gpus all "$@"; fi'
+    # Docker reads the value as a line of a table: a comma in it must not end it.
+    return f"""set -- --gpus {quote(f'"{gpus}"' if "," in gpus else gpus)} "$@\""""
+
+
+def refused_path(paths: Sequence[str]) -> str:
+    """Return the first of these paths that Docker's `--mount` cannot take; empty = none."""
+    return next((path for path in paths if any(sign in path for sign in ',"\n')), "")
+
+
+@cache
+def _resource() -> str:
+    return files("evalyard_local.docker").joinpath("container.sh").read_text(encoding="utf-8")

@@ -1,0 +1,47 @@
+"""The executor of this machine keeps the contract, with Docker."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from evalyard.testing import Conformance
+from evalyard.testing.rig import Rig, rigged
+from tests.docker_images import PYTHON
+
+
+@pytest.mark.docker
+class TestLocalDocker(Conformance):
+    executor = "local"
+    settings: ClassVar = {"pull": "never", "kill_grace_s": 5}
+    serves = True
+    image = PYTHON
+    not_offered = frozenset({"fetch"})
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path, python_image: str) -> Iterator[Rig]:
+        with rigged(self.loaded(), self.executor, self.settings, tmp_path, python_image) as made:
+            yield made
+
+    def server_answers(self, url: str) -> bool:
+        """Ask as another container of the private network would: this machine has no way in."""
+        networks = subprocess.run(
+            ["docker", "network", "ls", "--filter", "label=evalyard.token", "--format", "{{.Name}}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        return any(self._answers_in(network, url) for network in networks)
+
+    def _answers_in(self, network: str, url: str) -> bool:
+        asked = f'python3 -c "import urllib.request as r; r.urlopen(\'{url}/\', timeout=5)"'
+        done = subprocess.run(
+            ["docker", "run", "--rm", "--network", network, "--entrypoint", "sh", self.image, "-c", asked],
+            capture_output=True,
+            check=False,
+        )
+        assert urlsplit(url).hostname == "model"
+        return done.returncode == 0
