@@ -4,6 +4,7 @@ They stay on the engine: each is made once, when it is absent.
 """
 
 import fcntl
+import hashlib
 import io
 import os
 import re
@@ -72,6 +73,49 @@ def made(tag: str, write: Callable[[tarfile.TarFile], None], *, path: str, **var
         argv = ["docker", "import", *(f"--change={change}" for change in ('CMD ["sh"]', *changes)), "-", tag]
         subprocess.run(argv, stdin=stream, capture_output=True, timeout=_IMPORT_TIMEOUT_S, check=True)
     return tag
+
+
+def extended(name: str, base: str, write: Callable[[tarfile.TarFile], None], *changes: str) -> str:
+    """Make an image that adds files to another one, unless the engine has it, and return its tag.
+
+    Args:
+        name: what it is called; the tag tells its content.
+        changes: as for `docker commit --change`.
+    """
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        write(archive)
+    content = hashlib.sha256(stream.getvalue() + repr((base, changes)).encode()).hexdigest()[:12]
+    tag = f"evalyard-test/{name}:{content}"
+    with _locked(Path(tempfile.gettempdir()) / "evalyard-test-images.lock"):
+        if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0:
+            return tag
+        container = _docker("create", base).decode().strip()
+        try:
+            _docker("cp", "-", f"{container}:/", content=stream.getvalue())
+            _docker("commit", *(f"--change={change}" for change in changes), container, tag)
+        finally:
+            _docker("rm", container)
+    return tag
+
+
+def add_tree(archive: tarfile.TarFile, folder: Path, target: str) -> None:
+    """Add the files below a folder, the same bytes whenever that is done."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            add_file(archive, f"{target}/{path.relative_to(folder)}", path.read_bytes(), mode=path.stat().st_mode & 0o777)
+
+
+def add_file(archive: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o755) -> None:
+    """Add a file, the same bytes whenever that is done."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _docker(*arguments: str, content: bytes | None = None) -> bytes:
+    argv = ["docker", *arguments]
+    return subprocess.run(argv, input=content, capture_output=True, timeout=_IMPORT_TIMEOUT_S, check=True).stdout
 
 
 def write_busybox(archive: tarfile.TarFile) -> None:

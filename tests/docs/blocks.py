@@ -6,6 +6,7 @@ What is written before a block as an HTML comment tells how the block is tested:
     <!-- exits with: 2 -->         the last command of the block, or `validate` of the configuration, and is meant to
     <!-- result file -->           YAML that a harness leaves, not a configuration
     <!-- not run: REASON -->       cannot be executed here
+    <!-- with: EXPORTER -->        the tests of that exporter look at it, where its package is installed
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _COMMENT = re.compile(r"<!-- (?P<text>.*?) -->")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"#{1,6} (?P<text>.+)")
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.\w+)\s*")
-_DIRECTIVES = ("over", "exits with", "result file", "not run")
+_DIRECTIVES = ("over", "exits with", "result file", "not run", "with")
 
 
 class PageError(Exception):

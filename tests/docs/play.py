@@ -79,7 +79,7 @@ class Player:
 
     def play_block(self, block: Block) -> None:
         """Execute one block."""
-        if block.directive == "not run" or block.language == "text":
+        if block.directive in ("not run", "with") or block.language == "text":
             return
         match block.language:
             case "yaml":

@@ -21,6 +21,9 @@ from evalyard.config import load_text, structure
 from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
+from evalyard.exports.context import ExportContext
+from evalyard.exports.local import LocalSettings
+from evalyard.exports.settings import ExportSettings
 from evalyard.harness import smoke_tasks
 from evalyard.orchestrator.begin import prepare
 from evalyard.plugins import discovery, hookspecs
@@ -32,6 +35,8 @@ from evalyard.states import JobState
 from evalyard_local import checks
 from evalyard_local.settings import Settings
 from tests.docs.blocks import REPOSITORY, Page, read_page, table
+from tests.docs.exporters import EXPORTING, documented_settings, settings_of
+from tests.plugins.left import job_left
 
 CONFIGURATION = read_page(REPOSITORY / "docs" / "configuration.md")
 COMMANDS = read_page(REPOSITORY / "docs" / "command-line.md")
@@ -62,7 +67,6 @@ evaluation:
 """
 NOT_DOCUMENTED = {
     "user_config_path",  # older configurations hold it; read and dropped
-    "export",  # named below the table, as it has no effect
 }
 
 
@@ -197,6 +201,31 @@ def test_thresholds_in_the_text_are_those_of_the_code() -> None:
     assert f"shorter than {SHORTEST_REDACTED} characters" in SECRETS.prose
 
 
+# --- exporters -----------------------------------------------------------------------------------------------------
+
+
+def test_the_settings_of_exporters_are_documented_with_their_defaults() -> None:
+    assert documented_settings("Keys of every destination") == settings_of(ExportSettings)
+    common = settings_of(ExportSettings).keys()
+    assert documented_settings("local") == {k: v for k, v in settings_of(LocalSettings).items() if k not in common}
+    assert not LocalSettings().copy_artifacts
+
+
+def test_every_destination_that_is_published_is_documented_with_its_package() -> None:
+    documented = {row[0]: row[2].partition("`")[0] for row in rows(EXPORTING, "Exporting results")}
+    assert documented == discovery.KNOWN_EXPORTERS
+
+
+def test_the_example_of_an_exporter_exports(tmp_path: Path) -> None:
+    source = next(block.text for block in EXPORTING.blocks if block.file == "notes.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "notes.py", "exec"), namespace)
+    notes = namespace["Notes"]
+    context = ExportContext(folder=tmp_path, deadline=0.0)
+    (exported,) = notes().export(context, notes.Settings(folder=str(tmp_path)), [job_left(tmp_path / "run")])
+    assert Path(exported.where).read_text() == "accuracy 0.75\npass@1 0.5\n"
+
+
 # --- executors -----------------------------------------------------------------------------------------------------
 
 
@@ -309,6 +338,7 @@ def test_json_fields_are_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert keys("run", "--config", config, "--dry-run") == {"configuration", "needs", "plans"}
     assert keys("status") == fields_of("evalyard status")
     assert keys("results") == fields_of("evalyard results")
+    assert keys("export", "--dest", "local") == fields_of("evalyard export")
     assert keys("info") == fields_of("evalyard info")
     job = json.loads(said("info", "--json"))["jobs"][0]
     assert job.keys() - fields_of("evalyard status") == {"backend_id", "log", "artifacts", "script"}

@@ -8,10 +8,12 @@ import pytest
 from attrs import evolve
 
 from evalyard.orchestrator.decide import (
+    BRIEF_STEPS,
     ENDING_STEPS,
     EVERY_STEP,
     Abort,
     Collect,
+    Export,
     Launch,
     Matter,
     Provision,
@@ -20,12 +22,13 @@ from evalyard.orchestrator.decide import (
     Situation,
     Step,
     ended_reason,
+    exporting,
     next_steps,
     unfinished,
 )
 from evalyard.records import Handle, Need, NeedKind
 from evalyard.states import JobState
-from evalyard.store.history import Attempt, History, JobHistory, NeedHistory
+from evalyard.store.history import Attempt, Export as Exported, History, JobHistory, NeedHistory
 from tests.core.store.records import invocation, plans
 
 S = JobState
@@ -37,6 +40,10 @@ RUNNING = Attempt(number=1, sent=True, handle=HANDLE, state=S.RUNNING)
 SUCCEEDED = Attempt(number=1, sent=True, handle=HANDLE, state=S.SUCCEEDED)
 RELEASED = evolve(SUCCEEDED, released=True)
 CANCELLED = Attempt(number=1, state=S.CANCELLED)
+
+THERE = {"local": Exported(where="results.json")}
+FAILING = {"local": Exported(failures=2, reason="no answer")}
+GIVEN_UP = {"local": Exported(failures=8, reason="no answer", given_up=True)}
 
 FILES = ("files", NeedKind.FILES)
 SERVER = ("server", NeedKind.SERVER)
@@ -58,8 +65,9 @@ def situation(
     concurrency: int | None = None,
     fetches: bool = False,
     resting: tuple[Matter, ...] = (),
+    auto_export: tuple[str, ...] = (),
 ) -> Situation:
-    header = invocation(jobs=len(jobs))
+    header = evolve(invocation(jobs=len(jobs)), auto_export=auto_export)
     wanted = tuple(Need(key=key, kind=kind) for key, kind in wants)
     return Situation(
         history=History(
@@ -201,6 +209,48 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         situation(CANCELLED, needs={"server": Attempt(number=1, sent=True, kind=NeedKind.SERVER)}, wants=(SERVER,)),
         [Release(jobs=(), needs=("server",))],
     ),
+    # exporting
+    "results of jobs that succeeded go to every destination, those of others nowhere": (
+        situation(
+            RELEASED, evolve(RELEASED, state=S.FAILED), RELEASED, RUNNING, CANCELLED, auto_export=("local", "mlflow")
+        ),
+        [Export(destination="local", jobs=(1, 3)), Export(destination="mlflow", jobs=(1, 3))],
+    ),
+    "what is at one destination still goes to the other": (
+        situation(evolve(RELEASED, exports=THERE), auto_export=("local", "mlflow")),
+        [Export(destination="mlflow", jobs=(1,))],
+    ),
+    "an export that failed is tried again": (
+        situation(evolve(RELEASED, exports=FAILING), auto_export=("local",)),
+        [Export(destination="local", jobs=(1,))],
+    ),
+    "but not while it rests": (
+        situation(evolve(RELEASED, exports=FAILING), auto_export=("local",), resting=(("export local", 1),)),
+        [],
+    ),
+    "nor once it was given up": (situation(evolve(RELEASED, exports=GIVEN_UP), auto_export=("local",)), []),
+    "an export by hand that failed later leaves what is there": (
+        situation(evolve(RELEASED, exports={"local": Exported(where="f", failures=1)}), auto_export=("local",)),
+        [],
+    ),
+    "results come home before they are exported": (
+        situation(evolve(SUCCEEDED), fetches=True, auto_export=("local",)),
+        [Collect(job=1)],
+    ),
+    "a released job's results are exported once they are home": (
+        situation(evolve(RELEASED, collected=True), fetches=True, auto_export=("local",)),
+        [Export(destination="local", jobs=(1,))],
+    ),
+    "the attempt that counts is exported, whoever made it": (
+        situation(
+            [
+                evolve(RELEASED, state=S.FAILED),
+                Attempt(number=2, by_hand=True, sent=True, state=S.SUCCEEDED),
+            ],
+            auto_export=("local",),
+        ),
+        [Export(destination="local", jobs=(1,))],
+    ),
 }
 
 
@@ -243,6 +293,13 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         (situation(RUNNING, needs=BOTH_THERE, wants=(FILES, SERVER)), True),
         (situation(RUNNING, needs=FILES_THERE, wants=(FILES,)), False),
         (situation(CANCELLED), False),
+        (situation(RUNNING, auto_export=("local",)), True),
+        (situation(RELEASED, auto_export=("local",)), True),
+        (situation(evolve(RELEASED, exports=THERE), auto_export=("local",)), False),
+        (situation(evolve(RELEASED, exports=THERE), auto_export=("local", "mlflow")), True),
+        (situation(evolve(RELEASED, exports=FAILING), auto_export=("local",), resting=(("export local", 1),)), True),
+        (situation(evolve(RELEASED, exports=GIVEN_UP), auto_export=("local",)), False),
+        (situation(CANCELLED, auto_export=("local",)), False),
     ],
     ids=[
         "a job waits",
@@ -258,6 +315,13 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         "a server will be to be released",
         "files stay",
         "never sent",
+        "results will be to be exported",
+        "results are to be exported",
+        "results are exported",
+        "results are to be exported elsewhere",
+        "an export failed and rests",
+        "an export was given up",
+        "there will be no results",
     ],
 )
 def test_a_keeper_is_wanted_while_something_remains_that_only_we_will_do(now: Situation, expected: bool) -> None:
@@ -265,4 +329,13 @@ def test_a_keeper_is_wanted_while_something_remains_that_only_we_will_do(now: Si
 
 
 def test_steps_that_end_things_start_nothing() -> None:
-    assert {*ENDING_STEPS, Provision, Launch, Abort} == set(EVERY_STEP)
+    assert {*ENDING_STEPS, Provision, Launch, Abort, Export} == set(EVERY_STEP)
+
+
+def test_who_does_not_stay_begins_no_export() -> None:
+    assert set(EVERY_STEP) - set(BRIEF_STEPS) == {Export}
+
+
+def test_exports_that_were_given_up_are_no_reason_to_stay() -> None:
+    assert exporting(situation(evolve(RELEASED, exports=FAILING), auto_export=("local",)))
+    assert not exporting(situation(evolve(RELEASED, exports=GIVEN_UP), auto_export=("local",)))

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from evalyard.records import Handle, NeedKind
 from evalyard.states import FINAL, JobState, may_follow
-from evalyard.store.history import Attempt, History, fold
+from evalyard.store.history import Attempt, Export, History, fold
 from evalyard.store.journal import Damage, Entry, Event
 
 from .records import invocation
@@ -157,6 +157,29 @@ def test_an_entry_about_a_job_that_the_header_lacks_changes_nothing() -> None:
     assert folded(entry(Event.SENDING, job=9)) == folded()
     with pytest.raises(KeyError):
         folded().job(9)
+
+
+def test_exports_add_up_by_destination() -> None:
+    failed = entry(Event.NOT_EXPORTED, 2.0, destination="mlflow", reason="no answer")
+    there = entry(Event.EXPORTED, 3.0, destination="mlflow", where="page")
+    refused = entry(Event.NOT_EXPORTED, 4.0, destination="wandb", reason="no key", given_up=True)
+    assert job(failed, failed).exports == {"mlflow": Export(failures=2, reason="no answer", tried_at=2.0)}
+    found = job(failed, there, refused).exports
+    assert found == {
+        "mlflow": Export(where="page", tried_at=3.0),
+        "wandb": Export(failures=1, reason="no key", given_up=True, tried_at=4.0),
+    }
+    assert [export.settled for export in found.values()] == [True, True]
+    assert job(there, failed).exports["mlflow"].where == "page", "what is there stays there"
+
+
+def test_exports_are_an_attempts_own() -> None:
+    old = entry(Event.EXPORTED, destination="local", where="f")
+    new = entry(Event.PLANNED, attempt=2)
+    assert [dict(attempt.exports) for attempt in folded(old, new).job(1).attempts] == [
+        {"local": Export(where="f", tried_at=1.0)},
+        {},
+    ]
 
 
 def test_damage_is_handed_on() -> None:

@@ -37,6 +37,7 @@ _COMMANDS = {
     "status": "Show where runs and jobs stand, and why.",
     "logs": "Print or follow the logs of jobs.",
     "kill": "End jobs, and release what they used.",
+    "gc": "Remove what was left behind.",
     "resume": "Go on with a run: launch what waits, try again what failed.",
     "info": "Show everything that is known of a run or job.",
     "results": "Show the scores of runs and jobs.",

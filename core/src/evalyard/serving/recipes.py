@@ -52,7 +52,8 @@ def _generic(deployment: DeploymentSpec) -> Server:
 def _demo(deployment: DeploymentSpec) -> Server:
     _check(deployment)
     script = _own_command(deployment) or (
-        f'{FIND_PYTHON}\nPYTHONPATH="$EVALYARD_JOB_DIR" "$python" -m demo --host "$HOST" --port "$PORT" --model "$EVALYARD_MODEL_ID"'
+        f'{FIND_PYTHON}\nPYTHONPATH="$EVALYARD_JOB_DIR" "$python" -m demo \\\n'
+        '  --host "$HOST" --port "$PORT" --model "$EVALYARD_MODEL_ID"'
     )
     server = _server(deployment, script=script, model="demo", port=0)
     return evolve(server, files=package_files("evalyard.serving", "demo", f"{SERVER_FOLDER}/demo"))

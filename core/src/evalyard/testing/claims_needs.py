@@ -11,7 +11,9 @@ from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, task, wait_until
 
-_SERVE = 'echo started >> "$EVALYARD_OUTPUT_DIR/starts"; exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST"'
+_SERVE = """\
+echo started >> "$EVALYARD_OUTPUT_DIR/starts"
+exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST\""""
 
 
 class NeedClaims(Claims):

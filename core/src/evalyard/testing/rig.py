@@ -200,9 +200,7 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rigged(
-    executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path, image: str = ""
-) -> Iterator[Rig]:
+def rigged(executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path, image: str = "") -> Iterator[Rig]:
     """Lend a rig whose store and run directories lie in a folder, and end what it started."""
     section = {"output_dir": str(folder / "runs"), **settings}
     rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"), image=image)

@@ -21,7 +21,7 @@ from evalyard import (
     hookimpl,
 )
 from evalyard_local import checks, environments, host, rundir
-from evalyard_local.docker import containers, images
+from evalyard_local.docker import checks as docker_checks, containers, images
 from evalyard_local.docker.plans import plan_contained
 from evalyard_local.plans import plan_job
 from evalyard_local.settings import Settings as LocalSettings
@@ -35,8 +35,9 @@ class Local:
 
     @hookimpl
     def check(self, ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
-        """Look at the shell, the output folder, its disk, and fixed ports."""
-        return checks.findings(plans, which=shutil.which)
+        """Look at the shell, the output folder, its disk, fixed ports, and the Docker engine."""
+        here = checks.findings(plans, which=shutil.which)
+        return (*here, *docker_checks.findings(ctx, plans, which=shutil.which))
 
     @hookimpl
     def plan(self, settings: LocalSettings, job: Job) -> Plan:

@@ -11,7 +11,6 @@ from attrs import Attribute, field, frozen, validators
 
 from evalyard import Connection
 from evalyard_local.docker.arguments import docker_arguments
-from evalyard_local.docker.images import Pull
 
 
 class Mode(StrEnum):
@@ -19,6 +18,17 @@ class Mode(StrEnum):
 
     PARALLEL = "parallel"
     SEQUENTIAL = "sequential"
+
+
+class Pull(StrEnum):
+    """When an image is pulled."""
+
+    MISSING = "missing"
+    """When it is not on this machine."""
+    ALWAYS = "always"
+    """Before every run: a tag may have moved."""
+    NEVER = "never"
+    """It has to be on this machine."""
 
 
 class Keep(StrEnum):

@@ -147,4 +147,6 @@ def _told_apart(uri: str) -> Iterator[None]:
     except MlflowException as error:
         status: Callable[[], int] = error.get_http_status_code
         kind = Transient if status() >= _SERVER_ERRORS or status() == _TOO_MANY_REQUESTS else BackendError
-        raise kind(f"mlflow: {_address(uri)}: {error.message}") from error
+        # The message quotes the address as it was given.
+        said = str(error.message).replace(uri.rstrip("/"), _address(uri))
+        raise kind(f"mlflow: {_address(uri)}: {said}") from error

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from evalyard_local.docker.pulls import (
     pull_failure,
     size_text,
 )
+from evalyard_local.settings import Pull
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -33,17 +33,6 @@ if TYPE_CHECKING:
 _POLL_S = 0.2
 """How soon a cancelled pull is noticed."""
 _REDRAW_S = 0.1
-
-
-class Pull(StrEnum):
-    """When an image is pulled."""
-
-    MISSING = "missing"
-    """When it is not on this machine."""
-    ALWAYS = "always"
-    """Before every run: a tag may have moved."""
-    NEVER = "never"
-    """It has to be on this machine."""
 
 
 def image_need(image: str, pull: str) -> Need:

@@ -24,7 +24,6 @@ from evalyard import (
     inside_server_script,
     job_script,
     job_variables,
-    quote,
     server_script,
     server_variables,
     with_server_script,
@@ -42,12 +41,12 @@ from evalyard_local.docker.script import (
     gpu_text,
     is_loopback,
     loopback_text,
+    network_text,
     refused_path,
 )
+from evalyard_local.plans import FILES_NEED, SERVER_NEED
 from evalyard_local.settings import Settings
 
-FILES_NEED = "files"
-SERVER_NEED = "server"
 SERVER_PORT = 8000
 MODEL_HOST = "model"
 """By what name containers of the private network reach the model server."""
@@ -188,11 +187,7 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
     flags = list(_resources(settings))
     before = ""
     if not wanted:
-        before = (
-            f"{NETWORK_VARIABLE}=${{{NETWORK_VARIABLE}:-$container}}\n"
-            f'docker network inspect "${NETWORK_VARIABLE}" >/dev/null 2>&1 ||\n'
-            f'  made_network=$(docker network create --label {_TOKEN} --label {_OWNER} "${NETWORK_VARIABLE}")'
-        )
+        before = network_text()
         flags.append(f'--network "${NETWORK_VARIABLE}"')
     if not wanted or has_names(wanted):
         flags.append(f"--network-alias {MODEL_HOST}")
@@ -218,10 +213,6 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
         after=gpu_text(settings.gpus) if server.gpus or settings.gpus != "auto" else "",
         extra=extra,
     )
-
-
-_TOKEN = 'evalyard.token="${EVALYARD_LAUNCH:-by-hand}"'
-_OWNER = 'evalyard.owner="${EVALYARD_OWNER:-}"'
 
 
 def _server_need(settings: Settings, job: Job, server: Server) -> Need:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from attrs import field, frozen
 
 from evalyard import quote
-from evalyard_local.processes import NAME_VARIABLE, OWNER_VARIABLE
+from evalyard_local.processes import MARK_VARIABLE, NAME_VARIABLE, OWNER_VARIABLE
 
 LABEL = "evalyard"
 """What the labels of everything that we make begin with."""
@@ -70,14 +70,21 @@ class Container:
     """The user's own, as they are; later ones win."""
 
 
+_OURS: Mapping[str, str] = {
+    TOKEN_LABEL: f'"${{{MARK_VARIABLE}:-by-hand}}"',
+    OWNER_LABEL: f'"${{{OWNER_VARIABLE}:-}}"',
+}
+"""Label -> shell text of its value: how what we made is told from a stranger's."""
+
+
 def container_text(container: Container) -> str:
     """Return the shell text that makes a container and stays until it has ended, with its exit code."""
     by_hand = f"{container.name}-by-hand-$$"
-    labels = {f"{LABEL}.{name}": quote(value) for name, value in container.labels.items()}
-    labels[f"{LABEL}.attempt"] = '"$EVALYARD_ATTEMPT"'
-    labels[TOKEN_LABEL] = '"${EVALYARD_LAUNCH:-by-hand}"'
-    labels[NAME_LABEL] = f'"${{{NAME_VARIABLE}:-$container}}"'
-    labels[OWNER_LABEL] = f'"${{{OWNER_VARIABLE}:-}}"'
+    labels = {f"{LABEL}.{name}": quote(value) for name, value in container.labels.items()} | {
+        f"{LABEL}.attempt": '"$EVALYARD_ATTEMPT"',
+        NAME_LABEL: f'"${{{NAME_VARIABLE}:-$container}}"',
+        **_OURS,
+    }
     words = ["--init", '--name "$container"']
     words += [f"--label {name}={value}" for name, value in labels.items()]
     binds = list(container.binds)
@@ -137,6 +144,15 @@ def is_loopback(url: str) -> bool:
 def _host(url: str) -> str:
     place = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     return place.partition("]")[0] + "]" if place.startswith("[") else place.partition(":")[0]
+
+
+def network_text() -> str:
+    """Return shell text that makes the private network of a model server, unless somebody has made it already."""
+    labels = " ".join(f"--label {name}={value}" for name, value in _OURS.items())
+    return f"""\
+{NETWORK_VARIABLE}=${{{NETWORK_VARIABLE}:-$container}}
+docker network inspect "${NETWORK_VARIABLE}" >/dev/null 2>&1 ||
+  made_network=$(docker network create {labels} "${NETWORK_VARIABLE}")"""
 
 
 def gpu_text(gpus: str) -> str:

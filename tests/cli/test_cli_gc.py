@@ -1,0 +1,47 @@
+"""`evalyard gc`: what was left behind goes, and nothing else."""
+
+import json
+import shutil
+
+from tests.cli.yard import Yard, kill
+
+
+def test_where_nothing_is_left_behind_gc_says_so(yard: Yard) -> None:
+    done = yard.call("gc")
+    assert (done.out, done.err) == ("", "nothing is left behind\n")
+
+
+def test_a_job_whose_record_is_gone_is_named_and_then_ended(yard: Yard) -> None:
+    yard.config(yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    shutil.rmtree(yard.home / "runs" / invocation)
+    (would,) = json.loads(yard.call("gc", "--dry-run", "--json").out)
+    assert (would["name"], would["why"], would["removed"]) == (f"ey-{invocation}-1-1", "in no record", False)
+    assert yard.processes()
+    assert "removed" in yard.call("gc").out
+    yard.await_quiet()
+
+
+def test_what_others_run_is_none_of_its_business(yard: Yard) -> None:
+    yard.config(yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    done = yard.call("gc", env={"EVALYARD_HOME": str(yard.folder / "another-home")})
+    assert done.err == "nothing is left behind\n"
+    assert "nothing is left behind" in yard.call("gc").err
+    assert yard.states(invocation) == ["RUNNING"]
+
+
+def test_a_model_server_that_nobody_released_goes(yard: Yard) -> None:
+    yard.config(yard.gated("one"), deployment={"type": "demo"})
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    kill(yard.keeper(invocation).pid)
+    yard.open_gates("one")
+    yard.await_states(invocation, "SUCCEEDED")
+    assert f"server is not released: evalyard kill {invocation}" in yard.call("status", invocation).err
+    rows = json.loads(yard.call("gc", "--json").out)
+    assert {(row["name"], row["removed"]) for row in rows} >= {(f"ey-{invocation}-server-1", True)}
+    yard.await_quiet()
+    assert "nothing is left behind" in yard.call("gc").err

@@ -1,0 +1,22 @@
+"""docs/exporting.md says of this exporter what it does."""
+
+from __future__ import annotations
+
+from evalyard import ExportSettings
+from evalyard.config import load_exports
+from evalyard.exports.destination import destination
+from evalyard_mlflow.settings import MlflowSettings
+from tests.docs.exporters import EXPORTING, documented_settings, settings_of
+
+
+def test_its_keys_are_documented_with_their_defaults() -> None:
+    common = settings_of(ExportSettings).keys()
+    assert documented_settings("mlflow") == {k: v for k, v in settings_of(MlflowSettings).items() if k not in common}
+
+
+def test_the_example_is_a_section_that_it_takes() -> None:
+    (block,) = [block for block in EXPORTING.blocks if (block.directive, block.argument) == ("with", "mlflow")]
+    sections, _ = load_exports(block.text, block.place)
+    chosen = destination("mlflow", sections)
+    assert isinstance(chosen.settings, MlflowSettings)
+    assert "destinations: [mlflow]" in block.text
