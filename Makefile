@@ -64,6 +64,5 @@ clean:
 
 # A plugin's requirements-test.txt names what its tests need beside the plugin itself, such as a server.
 .venvs/%/.installed-dev: core/pyproject.toml plugins/%/pyproject.toml constraints-dev.txt tools/venv.sh
-	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* pytest -c constraints-dev.txt \
-	  $(patsubst %,-r %,$(wildcard plugins/$*/requirements-test.txt))
+	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* pytest -c constraints-dev.txt $(patsubst %,-r %,$(wildcard plugins/$*/*-test.txt))
 	@touch $@

@@ -103,7 +103,9 @@ def add_tree(archive: tarfile.TarFile, folder: Path, target: str) -> None:
     """Add the files below a folder, the same bytes whenever that is done."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
-            add_file(archive, f"{target}/{path.relative_to(folder)}", path.read_bytes(), mode=path.stat().st_mode & 0o777)
+            add_file(
+                archive, f"{target}/{path.relative_to(folder)}", path.read_bytes(), mode=path.stat().st_mode & 0o777
+            )
 
 
 def add_file(archive: tarfile.TarFile, name: str, content: bytes, *, mode: int = 0o755) -> None:

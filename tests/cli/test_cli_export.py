@@ -197,8 +197,8 @@ def test_variables_reach_the_exporter_in_the_keeper_and_stay_out_of_every_other_
             [],
             {"local": {}},
             (
-                "export.local: nothing exports there: add local to execution.auto_export.destinations, or remove it (-o "
-                "~export.local)"
+                "export.local: nothing exports there: add local to execution.auto_export.destinations, "
+                "or remove it (-o ~export.local)"
             ),
         ),
     ],

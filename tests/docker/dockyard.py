@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,14 @@ class Dockyard(Yard):
     def __init__(self, folder: Path, image: str) -> None:
         super().__init__(folder)
         self.image = image
+        self.caller: tuple[str, ...] = ()
+        """What a command begins with that shall run as somebody else."""
+
+    def start(
+        self, *argv: str, env: Mapping[str, str] | None = None, folder: Path | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a program as the yard's caller."""
+        return super().start(*self.caller, *argv, env=env, folder=folder, **options)
 
     # --- configurations ---------------------------------------------------------------------------------------------
 
@@ -92,6 +101,26 @@ class Dockyard(Yard):
                 docker("rm", "--force", "--volumes", found, code=None)
             for network in self.networks(invocation):
                 docker("network", "rm", network, code=None)
+
+
+def as_user(number: int) -> tuple[str, ...]:
+    """Return what a command begins with to run as a user that may use the engine and is otherwise nobody.
+
+    It may read what it likes all the same: the interpreter of these tests may lie in root's own folder.
+    """
+    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    identity = [f"--reuid={number}", f"--regid={number}", f"--groups={Path(socket).stat().st_gid}"]
+    return ("setpriv", *identity, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+
+
+def strangers(root: Path, owner: int) -> list[str]:
+    """Return what is below a folder and belongs to somebody else, or may be written by anybody."""
+    found = [(path, path.lstat()) for path in sorted(root.rglob("*"))]
+    return [
+        f"{path} {status.st_uid} {status.st_mode:o}"
+        for path, status in found
+        if status.st_uid != owner or (status.st_mode & stat.S_IWOTH and not path.is_symlink())
+    ]
 
 
 def docker(*arguments: str, code: int | None = 0, env: Mapping[str, str] | None = None) -> str:

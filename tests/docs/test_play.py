@@ -113,7 +113,7 @@ def test_make_runs_the_recipes_of_the_checkout_without_installing(played: Player
     ```console
     $ make test
     ...
-    .venv/bin/python -m pytest
+    .venv/bin/python -m pytest --ignore=tests/plugins/mlflow --ignore=tests/plugins/wandb
     $ make quickstart
     ...
     $ evalyard results latest

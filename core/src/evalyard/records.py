@@ -275,6 +275,8 @@ class Plan:
     needs: tuple[Need, ...] = ()
     payload: Mapping[str, Any] = field(factory=dict)
     """Whatever else the plugin would send, in its own terms; JSON types only."""
+    image: str = ""
+    """The container image that runs the harness; empty = it is a host process."""
     concurrency: int | None = None
     """At most this many jobs of the invocation at once, the rest queued by core's keeper; None = the backend queues."""
     grace_s: float = 10.0

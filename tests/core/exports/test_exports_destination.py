@@ -43,7 +43,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_place() -> None:
             "installed: local; the package is often called evalyard-mlfow"
         ),
         (
-            "f:5:49: export.wandb: nothing exports there: add wandb to execution.auto_export.destinations, "
+            "f:5:47: export.wandb: nothing exports there: add wandb to execution.auto_export.destinations, "
             "or remove it (-o ~export.wandb)"
         ),
     ]

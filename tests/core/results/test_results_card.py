@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from attrs import evolve, fields
 
-from evalyard.records import Connection, Harness, Invocation, JobCard, Plan, Server
-from evalyard.results.card import card_for, card_of, parse_card, render_card
+from evalyard.records import Connection, Harness, Invocation, JobCard, Need, NeedKind, Plan, PlannedFile, Server
+from evalyard.results.card import card_for, card_of, parse_card, render_card, with_card
 from evalyard.specs import DeploymentSpec, EndpointSpec, ResultFile, ResultFormat, RunSpec, Section, TaskSpec
 
 INVOCATION = Invocation(
@@ -29,7 +29,6 @@ def made(
     *,
     params: dict[str, Any] | None = None,
     url: str | None = "http://host:8000/v1/chat/completions",
-    execution: dict[str, Any] | None = None,
     server: Server | None = None,
 ) -> JobCard:
     endpoint = EndpointSpec(url=url, model_id="m", type="chat")
@@ -39,7 +38,7 @@ def made(
         tasks=(task,),
         endpoint=endpoint,
         deployment=DeploymentSpec(type="vllm") if server else None,
-        execution=Section(name="local", path="execution", data=execution or {}),
+        execution=Section(name="local", path="execution", data={}),
     )
     return card_for(spec, INVOCATION, 3, task, harness=HARNESS, endpoint=endpoint, server=server)
 
@@ -56,13 +55,24 @@ def test_beside_a_deployment_there_is_its_type_and_no_url() -> None:
     assert (made(server=SERVER).deployment, made(server=SERVER).endpoint_url) == ("vllm", "")
 
 
-@pytest.mark.parametrize(
-    ("execution", "image", "package"),
-    [({}, HARNESS.image, ""), ({"use_docker": True}, HARNESS.image, ""), ({"use_docker": False}, "", HARNESS.package)],
-)
-def test_it_is_the_image_or_the_package(execution: dict[str, Any], image: str, package: str) -> None:
-    card = made(execution=execution)
-    assert (card.image, card.package) == (image, package)
+@pytest.mark.parametrize(("image", "package"), [("images/other:1", ""), ("", HARNESS.package)])
+def test_it_is_the_image_or_the_package_whichever_the_plan_uses(image: str, package: str) -> None:
+    card = made()
+    files = tuple(PlannedFile(path=f"ifeval/{name}", text=render_card(card)) for name in ("job.json", "copy"))
+    plan = Plan(
+        job=card.job,
+        task="ifeval",
+        attempt=1,
+        name="ey-a1b2c3d4-3-1",
+        mark="m",
+        directory="/out/run/ifeval",
+        needs=(Need(key="files", kind=NeedKind.FILES, files=files),),
+        image=image,
+    )
+    carrying = with_card(plan, card)
+    assert carrying.card == evolve(card, image=image, package=package)
+    written, other = carrying.needs[0].files
+    assert (parse_card(written.text), other) == (carrying.card, files[1])
 
 
 def test_what_may_be_secret_in_a_url_is_left_out() -> None:

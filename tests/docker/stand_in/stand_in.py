@@ -1,6 +1,7 @@
 """Stands in for a model server: takes only its arguments, and answers only under its health path and for chats.
 
-What STAND_IN says: `broken` = ends before it is ready, `asleep` = is never ready, a number = ends after so many answers.
+What STAND_IN says: `broken` = ends before it is ready, `asleep` = is never ready, a number = ends after so many
+answers.
 """
 
 import argparse

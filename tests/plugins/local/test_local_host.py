@@ -41,6 +41,7 @@ from tests.plugins.local.attempts import (
 )
 
 NAME = "ey-a1b2c3d4-1-1"
+OWNER = "0f1e2d3c"
 
 
 def plan_of(attempt: Attempt, *, argv: tuple[str, ...] = SCRIPT) -> Plan:
@@ -237,7 +238,7 @@ def test_written_files_are_there_as_long_as_their_folder_is(tmp_path: Path) -> N
 
 def test_a_started_job_has_a_handle_that_finds_it_again(yard: Yard, tmp_path: Path) -> None:
     attempt = yard.clear_later(job_in(tmp_path, PATIENT, number=2))
-    handle = host.start_job(plan_of(attempt))
+    handle = host.start_job(plan_of(attempt), OWNER)
     found = leader(attempt)
     assert found is not None
     assert handle == Handle(
@@ -247,12 +248,12 @@ def test_a_started_job_has_a_handle_that_finds_it_again(yard: Yard, tmp_path: Pa
         id=str(found.pid),
         data={"directory": str(tmp_path), "attempt": "2", "grace_s": "4.5"},
     )
-    assert host.start_job(plan_of(attempt)) == handle
+    assert host.start_job(plan_of(attempt), OWNER) == handle
 
 
 def test_a_job_that_cannot_start_is_refused_for_good(tmp_path: Path) -> None:
     attempt = attempt_in(tmp_path)
-    refused = host.start_job(plan_of(attempt, argv=("./run.sh",)))
+    refused = host.start_job(plan_of(attempt, argv=("./run.sh",)), OWNER)
     message = f"cannot start ./run.sh in {tmp_path}: No such file or directory"
     assert refused == LaunchError(message=message, transient=False)
 
@@ -265,7 +266,7 @@ def test_a_job_that_says_nothing_in_time_is_unclear(
     (tmp_path / "run.sh").write_text(f"until [ -e go ]; do sleep 0.01; done\n{script}")
     with monkeypatch.context() as patched:
         patched.setattr(processes, "START_PATIENCE_S", 0.1)
-        unclear = host.start_job(plan_of(attempt))
+        unclear = host.start_job(plan_of(attempt), OWNER)
     assert isinstance(unclear, LaunchError)
     assert unclear.transient
     (tmp_path / "go").touch()

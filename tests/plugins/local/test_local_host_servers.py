@@ -37,6 +37,7 @@ from tests.plugins.local.attempts import (
 )
 
 SERVER_NAME = "ey-a1b2c3d4-server-1"
+OWNER = "0f1e2d3c"
 LOG_BYTES = 100_000
 
 
@@ -62,7 +63,7 @@ def attempt_of(need: Need) -> Attempt:
 
 def start_server(yard: Yard, need: Need) -> Handle:
     yard.clear_later(attempt_of(need))
-    return host.start_server(need)
+    return host.start_server(need, OWNER)
 
 
 def everything(handle: Handle, role: str = "client") -> LogChunk:

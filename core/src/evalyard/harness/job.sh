@@ -88,9 +88,9 @@ put_previous_away() {
 
 # All output goes to the log; by hand it is shown as well.
 redirect_output() {
+  : >"$log"
   if [ "$by_hand" = false ] || [ -n "${EVALYARD_QUIET:-}" ]; then
     # Appending: a container may write to the same file.
-    : >"$log"
     exec >>"$log" 2>&1
     return
   fi

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import cattrs
+from attrs import evolve
 
 import evalyard
 from evalyard.ids import job_id
-from evalyard.records import Harness, Invocation, JobCard, Plan, Server
+from evalyard.records import Harness, Invocation, JobCard, Plan, PlannedFile, Server
 from evalyard.results.document import number
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec
 
@@ -37,14 +38,13 @@ def card_for(
         job: its number.
         endpoint: where it will ask; its type is settled.
     """
-    containers = spec.execution.data.get("use_docker") is not False
     return JobCard(
         job=job_id(invocation.id, job),
         task=task.name,
         executor=invocation.connection.executor,
         harness=harness.name,
-        image=harness.image or "" if containers else "",
-        package="" if containers else harness.package,
+        image=harness.image or "",
+        package=harness.package,
         model_id=endpoint.model_id or "",
         endpoint_url="" if server else _bare(endpoint.url or ""),
         endpoint_type=endpoint.type or "",
@@ -56,6 +56,19 @@ def card_for(
         created_at=invocation.created_at,
         evalyard_version=evalyard.__version__,
     )
+
+
+def with_card(plan: Plan, card: JobCard) -> Plan:
+    """Return a plan that carries a card, among its files too: with the image or the package, whichever it uses."""
+    settled = evolve(card, image=plan.image, package="" if plan.image else card.package)
+    text = render_card(settled)
+
+    def written(file: PlannedFile) -> PlannedFile:
+        return evolve(file, text=text) if file.path.endswith(f"/{CARD_FILE}") and file.text == before else file
+
+    before = render_card(card)
+    needs = tuple(evolve(need, files=tuple(map(written, need.files))) for need in plan.needs)
+    return evolve(plan, card=settled, needs=needs)
 
 
 def card_of(plan: Plan, invocation: Invocation) -> JobCard:

@@ -47,7 +47,8 @@ def plan_of(image: str, *, pull: str = "missing", network: str = "none", url: st
         mark="0" * 32,
         directory="/nowhere",
         needs=(Need(key="files", kind=NeedKind.FILES), image_need(image, pull)),
-        payload={"image": image, "network": network, "probe_url": url},
+        image=image,
+        payload={"network": network, "probe_url": url},
     )
 
 

@@ -43,9 +43,8 @@ def network_of(words: Sequence[str]) -> str:
         flag, separator, value = word.partition("=")
         if flag in ("--network", "--net"):
             found = value if separator else "".join(words[position + 1 : position + 2])
-    if found.startswith("name="):  # the long form: name=my-net,alias=web
-        return found.removeprefix("name=").partition(",")[0]
-    return found
+    # The long form: alias=web,name=my-net
+    return next((part.removeprefix("name=") for part in found.split(",") if part.startswith("name=")), found)
 
 
 def has_names(network: str) -> bool:

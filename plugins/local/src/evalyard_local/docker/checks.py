@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from evalyard import BackendError, Context, Finding, Need, NeedKind, Plan, Severity
 from evalyard_local.checks import space_finding
 from evalyard_local.docker.engine import ELSEWHERE_REMEDY, Address, asking, elsewhere, engine_address
-from evalyard_local.docker.images import Pull, local_image
+from evalyard_local.docker.images import local_image
 from evalyard_local.docker.probe import Probe, failed, reach, unknown
 from evalyard_local.docker.pulls import absent, size_text
+from evalyard_local.settings import Pull
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -126,9 +127,9 @@ def _foreign(image: str, found: Image, version: Mapping[str, Any]) -> Finding | 
 
 def _reached(ctx: Context, client: DockerClient, plans: Iterable[Plan]) -> Iterator[Finding]:
     asked = {
-        Probe(image=str(payload["image"]), network=str(payload.get("network", "")), url=str(payload["probe_url"]))
-        for payload in (plan.payload for plan in plans)
-        if payload.get("image") and payload.get("probe_url")
+        Probe(image=plan.image, network=str(plan.payload.get("network", "")), url=str(plan.payload["probe_url"]))
+        for plan in plans
+        if plan.image and plan.payload.get("probe_url")
     }
     for probe in sorted(asked):
         yield _asked(ctx, client, probe)

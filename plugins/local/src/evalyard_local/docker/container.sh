@@ -3,6 +3,9 @@ ends=
 trap 'ends=yes' TERM
 
 give_reason() { printf '%s\n' "$1" >"$EVALYARD_OUTPUT_DIR/.reason"; }
+remove_network() { if [ -n "$made_network" ]; then docker network rm "$made_network" >/dev/null 2>&1; fi; }
+# A second time, as the command can itself be ended by whoever ends this script.
+ask_to_end() { docker kill --signal TERM "$id" || docker kill --signal TERM "$id"; }
 
 # Docker's words without what is for people at a terminal.
 first_words() {
@@ -30,26 +33,30 @@ if [ "$code" -ne 0 ] && [ -z "$ends" ]; then
   printf '%s\n' "$said"
   give_reason "$(printf '%s\n' "$said" | first_words)"
   if [ -n "$id" ]; then docker rm --force "$id" >/dev/null 2>&1; fi
+  remove_network
   exit "$code"
 fi
-if [ -z "$id" ]; then exit 143; fi
+if [ -z "$id" ]; then
+  remove_network
+  exit 143
+fi
 
 # Launched, it writes its log itself, so that the log is whole whatever becomes of this script.
 if [ -z "${EVALYARD_LAUNCH:-}" ]; then docker logs --follow "$id" & fi
 
 state=
 while :; do
-  if [ -n "$ends" ]; then docker kill --signal TERM "$id" >/dev/null 2>&1; fi
+  if [ -n "$ends" ]; then ask_to_end >/dev/null 2>&1; fi
   code=$(docker wait "$id" 2>/dev/null)
   if [ "$code" = 0 ]; then break; fi
   # The engine may have gone away, or have been told to stop: only what it says of the container counts.
-  state=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
+  state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
   case $state in
     exited\ * | dead\ *) break ;;
     created\ *) state='exited 143 false' && break ;; # asked to end before it had begun
-    *'No such '*)
+    *[Nn]'o such container'*)
       give_reason 'its container was removed by somebody else'
-      exit 137
+      state='exited 137 false' && break
       ;;
   esac
   sleep 1
@@ -68,7 +75,7 @@ if [ "$(id -u)" -ne 0 ] && [ -n "$(find artifacts ! -user "$(id -u)" 2>/dev/null
 fi
 if [ -z "${EVALYARD_LAUNCH:-}" ]; then
   wait # for the last of its output
-  docker rm "$id" >/dev/null 2>&1
-  if [ -n "$made_network" ]; then docker network rm "$made_network" >/dev/null 2>&1; fi
+  docker rm --force "$id" >/dev/null 2>&1
+  remove_network
 fi
 exit "$code"

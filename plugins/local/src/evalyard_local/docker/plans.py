@@ -111,10 +111,10 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
             "withheld": list(job.secret_variables),
             "keep": settings.keep.value,
             "results": results.file if results else "",
-            "image": image,
             "network": network or ("host" if before else ""),
             "probe_url": _root(job.endpoint.url) if job.server is None else "",
         },
+        image=image,
         concurrency=settings.concurrency,
         grace_s=settings.kill_grace_s,
         results=results,
@@ -262,7 +262,13 @@ def _check_paths(settings: Settings, job: Job) -> None:
     relative = [source for source in mounts if not source.startswith("/")]
     if relative:
         raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path of this machine"])
-    bad = refused_path([job.run_dir, *mounts, *mounts.values(), job.task.dataset_dir or ""])
+    relative = [target for target in mounts.values() if not target.startswith("/")]
+    if relative:
+        raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path in the container"])
+    asked = [job.task.dataset_dir or "", job.task.dataset_mount_path]
+    if job.server is not None:
+        asked += [path for mount in job.server.mounts for path in (mount.source, mount.target)]
+    bad = refused_path([job.run_dir, *mounts, *mounts.values(), *asked])
     if bad:
         raise ConfigError([f"'{bad}': Docker cannot mount a path with a comma, a quote or a line break in it"])
 

@@ -137,7 +137,7 @@ esac"""
 
 def is_loopback(url: str) -> bool:
     """Whether an endpoint's URL names the machine itself."""
-    host = _host(url).strip("[]")
+    host = _host(url).strip("[]").lower()
     return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")  # noqa: S104 - compared, not bound to
 
 
