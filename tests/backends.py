@@ -61,13 +61,18 @@ WHY_ABSENT: dict[str, Callable[[], str | None]] = {
 _answers: dict[str, str | None] = {}
 
 
-def require_backend(name: str) -> None:
-    """Skip the calling test when backend `name` is absent; fail it when EVALYARD_REQUIRE promises that backend."""
+def why_absent(name: str) -> str | None:
+    """Return why backend `name` cannot be used here; None = it can."""
     if name not in WHY_ABSENT:
         raise LookupError(f"no backend {name!r}; tests/backends.py knows {', '.join(sorted(WHY_ABSENT))}")
     if name not in _answers:
         _answers[name] = WHY_ABSENT[name]()
-    reason = _answers[name]
+    return _answers[name]
+
+
+def require_backend(name: str) -> None:
+    """Skip the calling test when backend `name` is absent; fail it when EVALYARD_REQUIRE promises that backend."""
+    reason = why_absent(name)
     if reason is None:
         return
     promised = [word.strip() for word in os.environ.get("EVALYARD_REQUIRE", "").split(",")]

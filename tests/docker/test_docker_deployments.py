@@ -66,7 +66,7 @@ def test_a_checkpoint_can_only_be_read_and_the_cache_stays(yard: ServedYard) -> 
     (yard.folder / "model").mkdir()
     (yard.folder / "model" / "weights").write_text("4 2")
     (yard.folder / "cache").mkdir()
-    folders = {"checkpoint_path": f"{yard.folder}/model", "cache_path": f"{yard.folder}/cache"}
+    folders: dict[str, Any] = {"checkpoint_path": f"{yard.folder}/model", "cache_path": f"{yard.folder}/cache"}
     yard.served(yard.task("one"), hf_model_handle=None, **folders)
     log = yard.server_log(yard.run("run.yaml", "--wait"))
     assert "model: /checkpoint\n" in log
@@ -198,7 +198,7 @@ def test_the_server_stays_for_the_other_job_and_goes_when_the_run_is_killed(yard
 
 @pytest.mark.parametrize("when", ["waiting", "running"])
 def test_the_server_is_released_on_ctrl_c(yard: ServedYard, when: str) -> None:
-    mood = {"env_vars": {"STAND_IN": "lit:asleep"}} if when == "waiting" else {}
+    mood: dict[str, Any] = {"env_vars": {"STAND_IN": "lit:asleep"}} if when == "waiting" else {}
     yard.served(yard.gated("one"), **mood)
     process, invocation = waited_for(yard)
     if when == "waiting":

@@ -7,6 +7,7 @@ What is written before a block as an HTML comment tells how the block is tested:
     <!-- result file -->           YAML that a harness leaves, not a configuration
     <!-- not run: REASON -->       cannot be executed here
     <!-- with: EXPORTER -->        the tests of that exporter look at it, where its package is installed
+    <!-- needs: docker -->         executed only where that backend is (`tests/backends.py`); beside one of the above
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _COMMENT = re.compile(r"<!-- (?P<text>.*?) -->")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"#{1,6} (?P<text>.+)")
 _FILE_NAME = re.compile(r"# (?P<name>[\w./-]+\.\w+)\s*")
-_DIRECTIVES = ("over", "exits with", "result file", "not run", "with")
+_DIRECTIVES = ("over", "exits with", "result file", "not run", "with", "needs")
 
 
 class PageError(Exception):
@@ -53,6 +54,8 @@ class Block:
     """What kind of comment stands before it, one of those above."""
     argument: str = ""
     """What follows the colon there."""
+    needs: str = ""
+    """The backend without which it cannot be executed; empty = none."""
 
     @property
     def file(self) -> str | None:
@@ -89,6 +92,11 @@ class Page:
     """Everything outside of blocks."""
 
     @property
+    def needs(self) -> frozenset[str]:
+        """The backends that its blocks need."""
+        return frozenset(block.needs for block in self.blocks if block.needs)
+
+    @property
     def name(self) -> str:
         """Its path below the repository."""
         return self.path.relative_to(REPOSITORY).as_posix() if self.path.is_relative_to(REPOSITORY) else self.path.name
@@ -104,7 +112,7 @@ def read_page(path: Path) -> Page:
     """Take a page apart. Raises PageError for an unknown directive and for a fence without an end."""
     lines = path.read_text(encoding="utf-8").splitlines()
     blocks, prose = [], []
-    directive = argument = ""
+    told: dict[str, str] = {}
     index = 0
     while index < len(lines):
         line, number = lines[index], index + 1
@@ -113,7 +121,8 @@ def read_page(path: Path) -> Page:
         if fence is None:
             prose.append(line)
             if line.strip():
-                directive, argument = _directive(line, f"{path.name}:{number}")
+                said = _directive(line, f"{path.name}:{number}")
+                told = {**told, **said} if said else {}
             continue
         body = []
         while index < len(lines) and lines[index].strip() != "```":
@@ -123,9 +132,13 @@ def read_page(path: Path) -> Page:
             raise PageError(f"{path.name}:{number}: this fence has no end")
         index += 1
         place, text = f"{path.name}:{number}", "\n".join(body)
-        block = Block(language=fence["language"], text=text, place=place, directive=directive, argument=argument)
+        needs = told.pop("needs", "")
+        directive, argument = next(iter(told.items()), ("", ""))
+        block = Block(
+            language=fence["language"], text=text, place=place, directive=directive, argument=argument, needs=needs
+        )
         blocks.append(block)
-        directive = argument = ""
+        told = {}
     text = "\n".join(prose)
     headings = [match["text"] for line in prose if (match := _HEADING.fullmatch(line))]
     return Page(
@@ -154,14 +167,14 @@ def table(page: Page, heading: str) -> list[list[str]]:
     return rows[2:]
 
 
-def _directive(line: str, place: str) -> tuple[str, str]:
+def _directive(line: str, place: str) -> dict[str, str]:
     match = _COMMENT.fullmatch(line.strip())
     if match is None:
-        return "", ""
+        return {}
     kind, _, argument = match["text"].partition(":")
     if kind not in _DIRECTIVES:
         raise PageError(f"{place}: {kind!r} is none of {', '.join(_DIRECTIVES)}")
-    return kind, argument.strip()
+    return {kind: argument.strip()}
 
 
 def _anchor(heading: str) -> str:

@@ -1,7 +1,8 @@
 """Executes the blocks of a page, in order, in a folder that looks like a checkout with its environment made.
 
-Pages speak of an endpoint at `localhost:8000`, of the folder `/home/you/evalyard` and of ids and times that were once
-real. Commands get the endpoint and the ids of this execution; output is compared with both sides made neutral.
+Pages speak of an endpoint at `localhost:8000`, of images that everybody can pull, of the folder `/home/you/evalyard`
+and of ids and times that were once real. Commands get the endpoint, the images and the ids of this execution; output is
+compared with both sides made neutral.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from attrs import define, field
 from evalyard.cli.app import call
 from evalyard.results.parse import parse_results
 from evalyard.store.runs import Store
+from tests.docker_images import BUSYBOX, PYTHON
 from tests.docs.blocks import REPOSITORY, Block, Command, Page, PageError
 
 ENDPOINT = "localhost:8000"
@@ -29,6 +32,9 @@ ENDPOINT = "localhost:8000"
 FOLDER = "/home/you/evalyard"
 """Where pages are read: the checkout."""
 HOME = "/home/you/.local/state/evalyard"
+"""Where the reader's records are."""
+IMAGES = {"alpine:3.22": BUSYBOX, "python:3.12-slim": PYTHON}
+"""Image on pages -> image of tests that stands for it."""
 COMMAND_TIMEOUT_S = 60
 _ID = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8}\b")
 _ANY_LINES = "..."
@@ -67,15 +73,19 @@ class Player:
         lay_out_checkout(self.folder)
         self.environ["PWD"] = str(self.folder)
 
-    def play(self, page: Page) -> None:
+    def play(self, page: Page, without: Collection[str] = ()) -> None:
         """Execute every block of a page.
+
+        Args:
+            without: backends that are absent; blocks that need one are left out.
 
         Raises:
             Mismatch: a command or a configuration fails, or shows something else than the page does.
             PageError: a block is of no form that can be executed.
         """
         for block in page.blocks:
-            self.play_block(block)
+            if block.needs not in without:
+                self.play_block(block)
 
     def play_block(self, block: Block) -> None:
         """Execute one block."""
@@ -107,7 +117,7 @@ class Player:
         return int(block.argument) if block.directive == "exits with" else 0
 
     def _configuration(self, block: Block) -> None:
-        text = block.text.replace(ENDPOINT, self.endpoint)
+        text = self._here(block.text)
         if block.directive == "result file":
             if not parse_results(text, block.place):
                 raise Mismatch(f"{block.place}: no scores in this result file")
@@ -160,9 +170,15 @@ class Player:
                 raise PageError(f"{command.place}: $ {command.text}: no output above shows the id {match[0]}")
             return self.ids[match[0]]
 
-        text = _ID.sub(id_of, command.text.replace(ENDPOINT, self.endpoint))
+        text = _ID.sub(id_of, self._here(command.text))
         # Installing again and the whole test suite would take minutes: of those, what make would do is looked at.
         return re.sub(r"^make (?!quickstart\b)", "make -n ", text, flags=re.MULTILINE)
+
+    def _here(self, text: str) -> str:
+        text = text.replace(ENDPOINT, self.endpoint)
+        for shown, real in IMAGES.items():
+            text = text.replace(shown, real)
+        return text
 
     def _compare(self, command: Command, output: str) -> None:
         shown = [line for line in command.shown if line.strip()]
@@ -179,6 +195,8 @@ class Player:
 
     def _neutral(self, line: str) -> str:
         line = line.replace(str(self.folder), FOLDER).replace(self.environ["EVALYARD_HOME"], HOME)
+        for shown, real in IMAGES.items():
+            line = line.replace(real, shown)
         line = _ID.sub("<id>", line.replace(self.endpoint, ENDPOINT))
         for pattern, word in _NEUTRAL:
             line = pattern.sub(word, line)

@@ -134,3 +134,20 @@ def test_a_drop_is_measured_in_the_direction_that_is_worse(
 def test_a_score_that_is_missing_has_dropped_and_a_new_one_has_not() -> None:
     lines = dropped([score(0.5), score(0.5, metric="f1")], [score(0.5), score(0.5, metric="bleu")])
     assert lines == ("ifeval.f1 of new is missing; it was 0.5",)
+
+
+@pytest.mark.parametrize("errors", [(0.0, 0.1), (0.1, 0.0)])
+def test_where_every_sample_was_alike_chance_cannot_be_told(errors: tuple[float, float]) -> None:
+    found = pair(score(1.0, stderr=errors[0]), score(0.5, stderr=errors[1]))
+    assert (found.p_value, found.change) == (None, "")
+    assert any("every sample was alike" in note for note in found.notes)
+
+
+def test_runs_that_were_asked_different_parts_of_a_benchmark_are_not_marked() -> None:
+    whole, part = job(score(0.9, stderr=0.01)), job(score(0.5, stderr=0.01), name="b.1", card={"limit_samples": 10})
+    (found,) = compare([whole], "new", [part])
+    assert found.p_value is not None
+    assert found.change == ""
+    (alike,) = compare([part], "new", [part])
+    (worse,) = compare([job(score(0.9, stderr=0.01), card={"limit_samples": 10})], "new", [part])
+    assert (alike.change, worse.change) == ("", "worse")

@@ -11,19 +11,20 @@ import sys
 import threading
 from pathlib import Path
 
-import demo.server
+# Both are beside it in the image.
+import demo.server  # type: ignore[import-not-found]
 from demo.server import Behaviour, DemoServer
 
 HEALTH = {"vllm": "/health", "sglang": "/health", "trtllm": "/health", "nim": "/v1/health/ready", "own": "/ready"}
 CACHES = ("HF_HOME", "VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "NIM_CACHE_PATH")
 
 
-class Fragile(DemoServer):
+class Fragile(DemoServer):  # type: ignore[misc]
     """Ends after so many answers."""
 
     left = -1
 
-    def draws_failure(self):
+    def draws_failure(self) -> bool:
         with self._drawing:
             self.left -= 1
             if self.left == -1:
@@ -32,7 +33,7 @@ class Fragile(DemoServer):
         return False
 
 
-def options_of(kind, arguments):
+def options_of(kind: str, arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=kind, allow_abbrev=False)
     if kind == "nim":
         parser.set_defaults(host="0.0.0.0", port=os.environ["NIM_SERVER_PORT"], model="", name=os.environ["NIM_MODEL"])
@@ -62,7 +63,7 @@ def options_of(kind, arguments):
     return parser.parse_args(arguments)
 
 
-def tell_model(model):
+def tell_model(model: str) -> None:
     print(f"model: {model}", flush=True)
     if not model.startswith("/"):
         return
@@ -73,7 +74,7 @@ def tell_model(model):
         print(f"writing there: {error.strerror}", flush=True)
 
 
-def fill_caches():
+def fill_caches() -> None:
     for name in CACHES:
         if name in os.environ:
             folder = Path(os.environ[name])
@@ -81,7 +82,7 @@ def fill_caches():
             (folder / f"made-by-{name}").touch()
 
 
-def main(kind, arguments):
+def main(kind: str, arguments: list[str]) -> None:
     options = options_of(kind, arguments)
     mood = os.environ.get("STAND_IN", "")
     print(f"{kind} starts with {arguments}", flush=True)

@@ -251,6 +251,47 @@ def test_a_started_job_has_a_handle_that_finds_it_again(yard: Yard, tmp_path: Pa
     assert host.start_job(plan_of(attempt), OWNER) == handle
 
 
+def test_a_job_in_a_container_keeps_what_its_plan_says_of_it(yard: Yard, tmp_path: Path) -> None:
+    show = 'echo "$EVALYARD_CONTAINER $EVALYARD_NAME $EVALYARD_OWNER" >said; mv said ready'
+    attempt = yard.clear_later(job_in(tmp_path / "task", f"{show}; {PATIENT}"))
+    plan = evolve(
+        plan_of(attempt),
+        environment={"EVALYARD_CONTAINER": f"{NAME}-smoke"},
+        payload={"keep": "failed", "results": "results.yml"},
+    )
+    handle = host.start_job(plan, OWNER)
+    assert isinstance(handle, Handle)
+    told = {name: handle.data.get(name) for name in ("container", "keep", "results")}
+    assert told == {"container": f"{NAME}-smoke", "keep": "failed", "results": "results.yml"}
+    assert host.find(tmp_path, {NAME: MARK}) == {NAME: handle}
+    until((tmp_path / "task" / "ready").exists)
+    assert (tmp_path / "task" / "ready").read_text() == f"{NAME}-smoke {NAME} {OWNER}\n"
+
+
+def test_an_owners_processes_that_are_in_no_record_are_found(yard: Yard, tmp_path: Path) -> None:
+    owner = f"owner-{tmp_path.name}"
+    attempt = yard.clear_later(job_in(tmp_path, PATIENT))
+    handle = host.start_job(plan_of(attempt), owner)
+    assert isinstance(handle, Handle)
+    assert host.orphans(owner, {}) == (handle,)
+    assert host.orphans(owner, {NAME: MARK}) == ()
+    assert host.orphans("somebody else", {}) == ()
+
+
+def test_what_lives_and_what_succeeded_is_told_from_its_files_and_processes(yard: Yard, tmp_path: Path) -> None:
+    attempt = job_in(tmp_path, "until [ -e go ]; do sleep 0.02; done")
+    yard.start(attempt)
+    handle = handle_of(attempt)
+    assert (host.lives(handle), host.succeeded(handle)) == (True, False)
+    (tmp_path / "go").touch()
+    until(lambda: not host.lives(handle))
+    assert host.succeeded(handle)
+    assert not host.succeeded(evolve(handle, mark=OTHER_MARK))
+    unheard = Handle(name=NAME, mark=MARK)
+    assert not host.lives(unheard)
+    assert not host.succeeded(unheard)
+
+
 def test_a_job_that_cannot_start_is_refused_for_good(tmp_path: Path) -> None:
     attempt = attempt_in(tmp_path)
     refused = host.start_job(plan_of(attempt, argv=("./run.sh",)), OWNER)

@@ -67,7 +67,7 @@ def start_server(yard: Yard, need: Need) -> Handle:
 
 
 def everything(handle: Handle, role: str = "client") -> LogChunk:
-    return host.read_logs(handle, role, "", LOG_BYTES)
+    return host.read_logs(handle, role, "", LOG_BYTES, alive=host.lives(handle))
 
 
 # --- servers --------------------------------------------------------------------------------------------------------
@@ -88,6 +88,26 @@ def test_a_server_says_where_it_serves_and_where_its_end_will_be_recorded(yard: 
     until(lambda: (Path(need.directory) / "ready").read_text() == "127.0.0.1:8123\n")
     assert host.end([handle], deadline(), tmp_path) == ()
     assert Path(handle.outputs["exit_file"]).exists()
+
+
+def test_a_server_in_a_container_is_told_its_names_and_gives_its_own_address(yard: Yard, tmp_path: Path) -> None:
+    show = (
+        'echo "$EVALYARD_SERVER_CONTAINER $EVALYARD_NETWORK $EVALYARD_NAME $EVALYARD_OWNER $PORT" >said; mv said ready'
+    )
+    need = server_in(tmp_path, script=f"{show}; exec sleep 600", port=8000)
+    contained = {"base_url": "http://model:8000", "keep": "all"}
+    handle = start_server(yard, evolve(need, payload={**need.payload, **contained}))
+    assert handle.outputs == {
+        **outputs(need, 8000),
+        "base_url": "http://model:8000",
+        "container": SERVER_NAME,
+        "network": SERVER_NAME,
+    }
+    assert (handle.data["container"], handle.data["keep"]) == (SERVER_NAME, "all")
+    assert host.find(tmp_path, {SERVER_NAME: MARK}) == {SERVER_NAME: handle}
+    until((Path(need.directory) / "ready").exists)
+    names = " ".join([SERVER_NAME] * 3)
+    assert (Path(need.directory) / "ready").read_text() == f"{names} {OWNER} 8000\n"
 
 
 def test_the_settled_port_survives_adoption(yard: Yard, tmp_path: Path) -> None:
@@ -129,7 +149,7 @@ def test_a_jobs_log_ends_when_the_job_has_ended(yard: Yard, tmp_path: Path) -> N
     assert not first.ended
     (tmp_path / "go").touch()
     until(lambda: leader(attempt) is None)
-    rest = host.read_logs(handle, "client", first.cursor, LOG_BYTES)
+    rest = host.read_logs(handle, "client", first.cursor, LOG_BYTES, alive=False)
     assert rest.ended
     assert rest.lines[0].startswith("no newline")
     assert first.lines + rest.lines == everything(handle).lines
@@ -139,6 +159,17 @@ def test_a_log_that_has_not_begun_has_not_ended_either(yard: Yard, tmp_path: Pat
     attempt = attempt_in(tmp_path)
     yard.lead(attempt, PATIENT)
     assert everything(handle_of(attempt)) == LogChunk()
+
+
+def test_a_log_ends_only_when_nobody_writes_it_any_more(yard: Yard, tmp_path: Path) -> None:
+    attempt = job_in(tmp_path, "printf 'no newline'")
+    yard.run_to_its_end(attempt)
+    with (tmp_path / "logs" / "stdout.log").open("a") as stream:
+        stream.write("half")  # by a container whose script was killed
+    handle = handle_of(attempt)
+    for alive in (True, False):
+        chunk = host.read_logs(handle, "client", "", LOG_BYTES, alive=alive)
+        assert (chunk.ended, "half" in chunk.lines) == (not alive, not alive)
 
 
 def test_the_server_role_of_a_job_is_the_log_of_the_server_beside_it(yard: Yard, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from evalyard import ConfigError, Connection
 from evalyard.config import structure
 from evalyard.specs import Section
-from evalyard_local.settings import Mode, Mounts, Settings
+from evalyard_local.settings import Keep, Mode, Mounts, Settings
 
 
 def read(**data: Any) -> Settings:
@@ -28,6 +28,12 @@ def test_defaults_are_parallel_over_all_cpus_with_ten_seconds_of_grace() -> None
         extra_docker_args="",
         pull="missing",
         mounts=Mounts(deployment={}, evaluation={}),
+        keep=Keep.FAILED,
+        cpus=None,
+        memory="",
+        shm_size="",
+        gpus="auto",
+        publish_port=None,
         kill_grace_s=10.0,
         endpoint_readiness_timeout=600,
     )
@@ -45,7 +51,21 @@ def test_on_a_machine_that_does_not_know_its_cpus_one_job_runs_at_once(monkeypat
         ({"mode": "both"}, "execution.mode: 'both' is none of parallel, sequential"),
         ({"max_parallel": 0}, "execution.max_parallel: 'max_parallel' must be >= 1: 0"),
         ({"max_parallel": "4"}, "execution.max_parallel: '4' is not an integer"),
-        ({"use_docker": True}, "set execution.use_docker: false, or pass --no-docker"),
+        ({"use_docker": "maybe"}, "execution.use_docker: 'maybe' is not true or false"),
+        (
+            {"extra_docker_args": "--env 'A=1"},
+            "execution.extra_docker_args: cannot be split into flags: No closing quotation",
+        ),
+        (
+            {"extra_docker_args": ["--gpus=all", "--name=mine"]},
+            "execution.extra_docker_args: --name is not yours to set: the name is how evalyard finds it again",
+        ),
+        ({"pull": "sometimes"}, "execution.pull: 'sometimes' is none of missing, always, never"),
+        ({"keep": "some"}, "execution.keep: 'some' is none of failed, all, none"),
+        ({"cpus": 0}, "execution.cpus: 'cpus' must be > 0: 0.0"),
+        ({"memory": "lots"}, "execution.memory: 'lots' is no size for memory; write it as in 512m or 16g"),
+        ({"shm_size": "16 GB"}, "execution.shm_size: '16 GB' is no size for shm_size; write it as in 512m or 16g"),
+        ({"publish_port": 0}, "execution.publish_port: 'publish_port' must be in range(1, 65536) (got 0)"),
         ({"kill_grace_s": -1}, "execution.kill_grace_s: 'kill_grace_s' must be >= 0: -1.0"),
         (
             {"endpoint_readiness_timeout": 0},
@@ -68,9 +88,14 @@ def test_the_output_folder_must_be_given() -> None:
         structure(Section(name="local", path="execution", data={"use_docker": False}), Settings)
 
 
-def test_left_out_use_docker_asks_for_containers_and_is_refused() -> None:
-    with pytest.raises(ConfigError, match="containers are not in this version of evalyard-local"):
-        structure(Section(name="local", path="execution", data={"output_dir": "out"}), Settings)
+def test_left_out_use_docker_asks_for_containers() -> None:
+    section = Section(name="local", path="execution", data={"output_dir": "out"})
+    assert structure(section, Settings).use_docker
+
+
+@pytest.mark.parametrize("size", ["", "64", "64b", "512m", "1.5g", "16G"])
+def test_sizes_are_written_as_docker_reads_them(size: str) -> None:
+    assert read(memory=size, shm_size=size).memory == size
 
 
 @pytest.mark.parametrize(
@@ -95,6 +120,9 @@ def test_concurrency_follows_mode_and_max_parallel(data: Mapping[str, Any], conc
         ({"extra_docker_args": "--gpus all"}, ("extra_docker_args",)),
         ({"extra_docker_args": ["--gpus", "all"]}, ("extra_docker_args",)),
         ({"pull": "always"}, ("pull",)),
+        ({"keep": "none"}, ("keep",)),
+        ({"cpus": 2, "memory": "1g", "shm_size": "1g"}, ("cpus", "memory", "shm_size")),
+        ({"gpus": "none", "publish_port": 8000}, ("gpus", "publish_port")),
         ({"mounts": {"deployment": {"/models": "/models"}}}, ("mounts",)),
         ({"mounts": {"evaluation": {"/data": "/data"}}}, ("mounts",)),
         (
@@ -102,7 +130,19 @@ def test_concurrency_follows_mode_and_max_parallel(data: Mapping[str, Any], conc
             ("extra_docker_args", "mounts", "pull"),
         ),
     ],
-    ids=["none", "defaults", "text", "list", "pull", "mounts of the server", "mounts of the harness", "all"],
+    ids=[
+        "none",
+        "defaults",
+        "text",
+        "list",
+        "pull",
+        "keep",
+        "limits",
+        "of a server",
+        "mounts of the server",
+        "mounts of the harness",
+        "all",
+    ],
 )
 def test_settings_of_containers_are_ignored_only_when_given(data: Mapping[str, Any], ignored: tuple[str, ...]) -> None:
     assert read(**data).ignored == ignored

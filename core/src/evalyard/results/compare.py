@@ -72,7 +72,20 @@ class Comparison:
     def p_value(self) -> float | None:
         """How often a difference this large comes by chance where there is none; None where that cannot be told."""
         difference, stderr = self.difference, self.stderr
-        return None if difference is None or stderr is None else two_sided_p(difference, stderr)
+        if difference is None or stderr is None or self._without_spread:
+            return None
+        return two_sided_p(difference, stderr)
+
+    @property
+    def _without_spread(self) -> bool:
+        """Whether a standard error is 0: every sample was alike, which is no proof that the next one would be."""
+        return any(side is not None and side.score.stderr == 0 for side in (self.baseline, self.other))
+
+    @property
+    def _limited_differently(self) -> bool:
+        """Whether the two were asked different parts of the benchmark."""
+        limits = {side.job.card.limit_samples for side in (self.baseline, self.other) if side is not None}
+        return len(limits) > 1
 
     @property
     def drop(self) -> float | None:
@@ -84,9 +97,9 @@ class Comparison:
 
     @property
     def change(self) -> str:
-        """`better` or `worse` where the p-value is below ALPHA, else empty."""
+        """`better` or `worse` where the p-value is below ALPHA and both were asked the same, else empty."""
         drop, p_value = self.drop, self.p_value
-        if drop is None or p_value is None or p_value >= ALPHA:
+        if drop is None or p_value is None or p_value >= ALPHA or self._limited_differently:
             return ""
         return "worse" if drop > 0 else "better"
 
@@ -97,7 +110,8 @@ class Comparison:
             return ("not in the baseline",) if self.baseline is None else ("missing",)
         one, other = self.baseline.score.n, self.other.score.n
         differing = () if one == other else (f"n: {_stated(one)} -> {_stated(other)}",)
-        return (*differing, *job_notes(self.baseline.job, self.other.job))
+        alike = ("a stderr of 0 tells no chance: every sample was alike",) if self._without_spread else ()
+        return (*differing, *alike, *job_notes(self.baseline.job, self.other.job))
 
 
 def compare(baseline: Sequence[JobResults], run: str, other: Sequence[JobResults]) -> tuple[Comparison, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+import mlflow
 from attrs import define
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -55,6 +56,8 @@ def export(ctx: ExportContext, settings: MlflowSettings, results: Sequence[JobRe
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
     with _told_apart(uri):
+        # Older clients ask this, and not themselves, where artifacts go that the server passes on.
+        mlflow.set_tracking_uri(uri)
         client = MlflowClient(tracking_uri=uri)
         tracker = _Tracker(client, settings, _experiment(client, settings.experiment_name))
         return [Exported(job=result.card.job, **tracker.export(result, _address(uri))) for result in results]

@@ -1,5 +1,5 @@
 import sys
 
-from stand_in import main
+from stand_in import main  # type: ignore[import-not-found]
 
 main("sglang", sys.argv[1:])

@@ -48,7 +48,8 @@ state=
 while :; do
   if [ -n "$ends" ]; then ask_to_end >/dev/null 2>&1; fi
   code=$(docker wait "$id" 2>/dev/null)
-  if [ "$code" = 0 ]; then break; fi
+  # Of one that never began it says 0 as well.
+  if [ "$code" = 0 ] && [ -z "$ends" ]; then break; fi
   # The engine may have gone away, or have been told to stop: only what it says of the container counts.
   state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
   case $state in

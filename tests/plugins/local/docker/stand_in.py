@@ -1,0 +1,122 @@
+"""A stand-in for the `docker` command: it records what it is asked, and answers what a test tells it to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from attrs import frozen
+
+from tests.core.harness.jobs import until
+
+CONTAINER_ID = "c0ffee" * 10 + "beef"
+DOCKER = """\
+#!/bin/sh
+# Its answers are files beside it; one call is one write.
+cd "$STAND_IN" || exit 99
+printf '%s\\036' "$(printf '%s\\037' "$@")" >>calls
+unreachable() {
+  echo 'Cannot connect to the Docker daemon at unix:///x.sock: connect: no such file or directory' >&2
+  exit 1
+}
+removed() { echo "Error response from daemon: No such container: $1" >&2; exit 1; }
+case "$1 $2" in
+  'image inspect')
+    [ ! -e absent ] || exit 1
+    if [ "$3" = --format ]; then cat user; fi ;;
+  'pull '*) [ ! -e unknown ] && rm -f absent ;;
+  'run --detach')
+    echo "$$" >running
+    while [ -e slow ]; do sleep 0.02; done
+    [ -e nothing ] || cat id >"$WORK/$4"
+    while [ -e slow_to_begin ]; do sleep 0.02; done
+    if [ -e refused ]; then cat refused >&2; exit 125; fi
+    cat id ;;
+  'container inspect')
+    if [ -e away ]; then touch missed; unreachable; fi
+    if [ -e removed ]; then removed "$5"; fi
+    if [ -e state ]; then cat state; else echo 'running 0 false'; fi ;;
+  'wait '*)
+    until [ -e state ] || [ -e away ] || [ -e removed ]; do sleep 0.02; done
+    if [ -e away ]; then unreachable; fi
+    if [ -e removed ]; then removed "$2"; fi
+    read -r _ code _ <state
+    echo "$code" ;;
+  'kill --signal')
+    if [ -e deaf ]; then rm deaf; exit 1; fi
+    [ -e state ] || echo 'exited 143 false' >state ;;
+  'logs --follow') cat output ;;
+  'network inspect') [ -e network ] ;;
+  'network create') echo made-network ;;
+  'version --format') cat platform ;;
+esac
+"""
+FAST_SLEEP = '#!/bin/sh\nexec /bin/sleep "$([ "$1" = 1 ] && echo 0.05 || echo "$1")"\n'
+
+
+@frozen(kw_only=True)
+class StandIn:
+    """The stand-in, in a folder of its own that goes on PATH."""
+
+    folder: Path
+    work: Path
+    """Where the script works: the folder of run.sh."""
+
+    def variables(self) -> dict[str, str]:
+        """Return what a script needs to find it."""
+        return {
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "STAND_IN": str(self.folder),
+            "WORK": str(self.work),
+        }
+
+    def answer(self, name: str, text: str = "") -> None:
+        """Have it answer from now on as a file of this name says; the file appears whole."""
+        draft = self.folder / f".{name}"
+        draft.write_text(text)
+        draft.rename(self.folder / name)
+
+    def forget(self, name: str) -> None:
+        """Take an answer back."""
+        (self.folder / name).unlink()
+
+    def ends(self, code: int = 0, *, out_of_memory: bool = False) -> None:
+        """Have its container end, now or as soon as it begins."""
+        self.answer("state", f"exited {code} {str(out_of_memory).lower()}\n")
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """Every call's words, in order."""
+        file = self.folder / "calls"
+        text = file.read_bytes().decode() if file.exists() else ""
+        return [call.split("\037")[:-1] for call in text.split("\036")[:-1]]
+
+    def called(self, *words: str) -> list[list[str]]:
+        """Return the calls that begin with these words."""
+        return [call for call in self.calls if call[: len(words)] == list(words)]
+
+    def await_call(self, *words: str) -> None:
+        """Wait until it is called with these words first."""
+        until(lambda: self.called(*words))
+
+    @property
+    def run(self) -> list[str]:
+        """The words of the one call that made a container, from behind `--cidfile FILE`."""
+        (call,) = self.called("run", "--detach")
+        return call[4:]
+
+
+def stand_in(folder: Path, work: Path, shell: str = "dash") -> StandIn:
+    """Make a stand-in, of an engine that has every image; beside it `sh` is one of `tests.core.harness.jobs.SHELLS`."""
+    folder.mkdir(parents=True)
+    for name, text in {"docker": DOCKER, "sleep": FAST_SLEEP}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    found = shutil.which(shell)
+    assert found is not None
+    (folder / "sh").symlink_to(found)
+    made = StandIn(folder=folder, work=work)
+    for name, text in {"id": CONTAINER_ID, "user": "", "output": "", "platform": "Docker Engine"}.items():
+        made.answer(name, text)
+    return made
