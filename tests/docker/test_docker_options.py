@@ -1,11 +1,11 @@
 """What a configuration asks of a container is what the container gets, and what Docker refuses is said in its words."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.cli.yard import until
 from tests.docker.dockyard import Dockyard, docker, inspected
 
 pytestmark = pytest.mark.docker
@@ -135,6 +135,18 @@ def test_only_those_containers_stay_that_are_to_be_kept(yard: Dockyard, keep: st
     assert sorted(names) == stay
 
 
+@pytest.mark.parametrize(("keep", "stay"), [("failed", 1), ("none", 0)])
+def test_the_rest_go_as_well_when_nobody_waits_for_the_run(yard: Dockyard, keep: str, stay: int) -> None:
+    yard.config(yard.gated("good"), yard.task("bad", "exit 3"), execution={"keep": keep, "max_parallel": 2})
+    invocation = yard.run("run.yaml")
+    yard.await_log(invocation, "good")
+    yard.open(invocation, "good")
+    until(lambda: len(yard.containers(invocation)) == stay, lambda: f"{stay} of {yard.containers(invocation)}")
+    yard.await_quiet()
+    yard.await_states(invocation, "SUCCEEDED", "FAILED")
+    assert len(yard.containers(invocation)) == stay
+
+
 @pytest.mark.parametrize("execution", [{"mode": "sequential", "max_parallel": 3}, {"max_parallel": 1}])
 def test_one_container_after_the_other_where_asked(yard: Dockyard, execution: dict[str, Any]) -> None:
     names = ["one", "two", "three"]
@@ -151,4 +163,3 @@ def test_the_plan_shows_the_flags_before_anything_runs(yard: Dockyard) -> None:
     done = yard.call("run", "-c", "run.yaml", "--dry-run")
     assert "--memory 1g" in done.out
     assert "'A=x y'" in done.out
-    json.dumps(done.out)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from tests.cli.yard import until
 from tests.docker.dockyard import Dockyard, docker
 
 pytestmark = pytest.mark.docker
@@ -35,7 +34,7 @@ def test_a_harness_that_survives_the_end_of_a_greedy_child_succeeds(yard: Dockya
     yard.run("run.yaml", "--wait")
 
 
-@pytest.mark.parametrize("code", [1, 3, 125, 126, 127, 137, 143, 255])
+@pytest.mark.parametrize("code", [3, 125, 126, 127, 143, 255])
 def test_an_exit_code_of_the_harnesses_own_is_the_jobs(yard: Dockyard, code: int) -> None:
     found, reason = failed(yard, f"exit {code}")
     assert found == code
@@ -43,7 +42,7 @@ def test_an_exit_code_of_the_harnesses_own_is_the_jobs(yard: Dockyard, code: int
 
 
 def test_a_command_that_the_image_has_not_is_in_the_log(yard: Dockyard) -> None:
-    code, reason = failed(yard, "no-such-harness --run")
+    code, reason = failed(yard, "exec no-such-harness --run")
     assert code == 127
     assert reason.startswith("exit code 127")
 
@@ -60,8 +59,7 @@ def test_a_killed_container_is_a_failed_job(yard: Dockyard) -> None:
     yard.await_log(invocation, "one")
     docker("kill", yard.container(invocation)["Id"])
     (row,) = yard.await_states(invocation, "FAILED")
-    assert row["exit_code"] == 137
-    assert "killed" in row["reason"]
+    assert (row["exit_code"], row["reason"]) == (137, "killed by SIGKILL: by somebody, or for want of memory")
 
 
 def test_a_container_that_was_stopped_may_flush_and_is_no_success(yard: Dockyard) -> None:
@@ -100,4 +98,3 @@ def test_a_paused_container_is_running_and_ends_when_it_goes_on(yard: Dockyard) 
     assert yard.states(invocation) == ["RUNNING"]
     docker("unpause", container)
     yard.await_states(invocation, "SUCCEEDED")
-    until(lambda: not yard.containers(invocation), "its container to be removed")

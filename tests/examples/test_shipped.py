@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
+from pathlib import Path
+
 import pytest
 
 from evalyard.config import examples
+from tests.docker.servers import stand_in_image
+from tests.docker_images import add_file, extended
 from tests.examples.desk import ENOUGH, MODEL, Desk
 
 RUNNABLE = {
@@ -17,7 +22,14 @@ RUNNABLE = {
 }
 """Examples that this version runs here, each with its tasks."""
 
-_NO_CONTAINERS = "execution: containers are not in this version of evalyard-local: set execution.use_docker: false"
+CONTAINED: dict[str, tuple[str, ...]] = {
+    "local_adapters": ("ifeval",),
+    "local_llama_3_1_8b_instruct": ("ifeval", "gpqa_diamond", "mbpp-chat"),
+    "local_private_image": ("ifeval",),
+    "local_vllm": ("ifeval",),
+}
+"""Examples that this version runs here in containers, each with its tasks."""
+
 _SLURM = ("execution.hostname=login", "execution.account=123", "execution.output_dir=/shared/out")
 _NO_SLURM = "execution.type 'slurm' is not installed\n  pip install evalyard-slurm"
 _NODES = "execution.lepton_platform.deployment.node_group=n", "execution.lepton_platform.tasks.node_group=n"
@@ -28,10 +40,6 @@ NOT_HERE: dict[str, tuple[tuple[str, ...], str]] = {
     "lepton_nim": (_NODES, _NO_LEPTON),
     "lepton_none": ((*_NODES[1:], *_URL), _NO_LEPTON),
     "lepton_vllm": (_NODES, _NO_LEPTON),
-    "local_adapters": (_URL, _NO_CONTAINERS),
-    "local_llama_3_1_8b_instruct": (("execution.output_dir=out",), _NO_CONTAINERS),
-    "local_private_image": ((*_URL, "evaluation.tasks.ifeval.container=registry/image:1"), _NO_CONTAINERS),
-    "local_vllm": ((), _NO_CONTAINERS),
     "slurm_llama_3_1_8b_instruct": (_SLURM, _NO_SLURM),
     "slurm_multi_node": (
         (*_SLURM, "deployment.checkpoint_path=/shared/m", "deployment.served_model_name=m"),
@@ -44,7 +52,7 @@ NOT_HERE: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def test_every_example_is_run_or_says_why_not() -> None:
-    assert {one.name for one in examples()} == RUNNABLE.keys() | NOT_HERE.keys()
+    assert {one.name for one in examples()} == RUNNABLE.keys() | CONTAINED.keys() | NOT_HERE.keys()
     assert all(len(one.description) > 20 for one in examples())
 
 
@@ -58,6 +66,35 @@ def test_an_example_runs_to_a_score(desk: Desk, name: str) -> None:
     assert all(isinstance(row["value"], float) for row in rows)
 
 
+@pytest.fixture
+def nemo_image(python_image: str) -> str:
+    """An image with a program that is called as nemo-evaluator is."""
+
+    def write(archive: tarfile.TarFile) -> None:
+        program = Path(__file__).parent / "stand_in" / "nemo_evaluator.py"
+        add_file(archive, "usr/bin/nemo-evaluator", b"#!/usr/bin/python3\n" + program.read_bytes())
+
+    return extended("nemo-stand-in", python_image, write)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", CONTAINED)
+def test_an_example_runs_to_a_score_in_containers(
+    desk: Desk, nemo_image: str, python_image: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("HF_TOKEN", "NGC_API_KEY"):
+        monkeypatch.setenv(variable, "a-key")
+    changes = [f"evaluation.tasks.{task}.container={nemo_image}" for task in CONTAINED[name]]
+    changes += ["execution.output_dir=runs", "+execution.keep=none"]
+    served = name == "local_vllm"
+    changes += [f"deployment.image={stand_in_image(python_image)}"] if served else []
+    endpoint = [] if served else desk.endpoint()
+    desk.type("run", "--config", name, *endpoint, *(word for given in changes for word in ("-o", given)), "--wait")
+    rows = desk.rows()
+    assert [row["task"] for row in rows] == [*CONTAINED[name]]
+    assert [row["value"] for row in rows] == [1.0] * len(rows)
+
+
 @pytest.mark.parametrize("name", NOT_HERE)
 def test_an_example_for_another_place_is_read_and_says_what_is_missing(desk: Desk, name: str) -> None:
     filled_in, complaint = NOT_HERE[name]
@@ -66,7 +103,7 @@ def test_an_example_for_another_place_is_read_and_says_what_is_missing(desk: Des
     assert len(desk.said.splitlines()) <= 2
 
 
-@pytest.mark.parametrize("name", [*RUNNABLE, *NOT_HERE])
+@pytest.mark.parametrize("name", [*RUNNABLE, *CONTAINED, *NOT_HERE])
 def test_an_example_lists_all_that_has_to_be_filled_in(desk: Desk, name: str) -> None:
     path = next(one.path for one in examples() if one.name == name)
     missing = path.read_text().count(": ???")

@@ -28,6 +28,7 @@ from evalyard.orchestrator.decide import (
 from evalyard.orchestrator.outbox import Outbox
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
+from evalyard.plugins.context import NOTICES
 from evalyard.records import Handle, LaunchError, Need, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
@@ -135,6 +136,7 @@ class Actor:
             handle = self.run.session.provision(self.run.context(PROVISION_TIMEOUT_S), need)
         except EvalyardError as error:
             if error.transient and self.patience.again(("provision", key)):
+                logging.getLogger(NOTICES).info("%s; it is tried again", error.message)
                 return False
             failed = need_entry(Event.STATE, key, need.attempt, state=JobState.FAILED, reason=error.message)
             self.run.record([failed])

@@ -145,8 +145,13 @@ def waiting(situation: Situation) -> list[JobHistory]:
 
 def ended_reason(need: NeedHistory) -> str:
     """Return why a job that depends on a need cannot go on, in the words that the user sees."""
-    what = "the model server" if need.latest.kind is NeedKind.SERVER else f"'{need.key}', which it needs,"
-    return f"{what} ended: {need.latest.reason}"
+    match need.latest.kind:
+        case NeedKind.SERVER:
+            return f"the model server ended: {need.latest.reason}"
+        case NeedKind.RESOURCE:
+            return f"'{need.key}', which it needs, ended: {need.latest.reason}"
+        case _:
+            return need.latest.reason  # it never was, and the reason says so
 
 
 def _settle(situation: Situation) -> Iterable[Step]:

@@ -30,7 +30,7 @@ from evalyard import (
     read_start,
 )
 from evalyard_local import processes
-from evalyard_local.docker.script import CONTAINER_VARIABLE, NETWORK_VARIABLE, SERVER_CONTAINER
+from evalyard_local.docker.script import CONTAINER_VARIABLE, KEEP_VARIABLE, NETWORK_VARIABLE, SERVER_CONTAINER
 from evalyard_local.plans import HOST
 from evalyard_local.processes import NAME_VARIABLE, OWNER_VARIABLE, Attempt
 from evalyard_local.settled import Settled, settle, settled
@@ -55,6 +55,8 @@ def start_job(plan: Plan, owner: str) -> Handle | LaunchError:
     variables = {OWNER_VARIABLE: owner, NAME_VARIABLE: plan.name, **plan.environment}
     try:
         choices = settle(attempt, wish)
+        if choices.container:
+            variables[KEEP_VARIABLE] = choices.keep
         record = processes.start(attempt, plan.argv, variables, withheld=plan.payload.get("withheld", ()))
     except EvalyardError as error:
         return LaunchError(message=error.message, transient=error.transient)

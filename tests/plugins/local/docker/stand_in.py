@@ -12,7 +12,6 @@ from tests.core.harness.jobs import until
 
 CONTAINER_ID = "c0ffee" * 10 + "beef"
 DOCKER = """\
-#!/bin/sh
 # Its answers are files beside it; one call is one write.
 cd "$STAND_IN" || exit 99
 printf '%s\\036' "$(printf '%s\\037' "$@")" >>calls
@@ -29,10 +28,10 @@ case "$1 $2" in
   'run --detach')
     echo "$$" >running
     while [ -e slow ]; do sleep 0.02; done
-    [ -e nothing ] || cat id >"$WORK/$4"
+    [ -e nothing ] || cat container >"$WORK/$4"
     while [ -e slow_to_begin ]; do sleep 0.02; done
     if [ -e refused ]; then cat refused >&2; exit 125; fi
-    cat id ;;
+    cat container ;;
   'container inspect')
     if [ -e away ]; then touch missed; unreachable; fi
     if [ -e removed ]; then removed "$5"; fi
@@ -52,7 +51,7 @@ case "$1 $2" in
   'version --format') cat platform ;;
 esac
 """
-FAST_SLEEP = '#!/bin/sh\nexec /bin/sleep "$([ "$1" = 1 ] && echo 0.05 || echo "$1")"\n'
+FAST_SLEEP = 'exec /bin/sleep "$([ "$1" = 1 ] && echo 0.05 || echo "$1")"'
 
 
 @frozen(kw_only=True)
@@ -70,6 +69,11 @@ class StandIn:
             "STAND_IN": str(self.folder),
             "WORK": str(self.work),
         }
+
+    def add_program(self, name: str, text: str) -> None:
+        """Put a program of shell text on PATH, before any other of this name."""
+        (self.folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (self.folder / name).chmod(0o755)
 
     def answer(self, name: str, text: str = "") -> None:
         """Have it answer from now on as a file of this name says; the file appears whole."""
@@ -110,13 +114,12 @@ class StandIn:
 def stand_in(folder: Path, work: Path, shell: str = "dash") -> StandIn:
     """Make a stand-in, of an engine that has every image; beside it `sh` is one of `tests.core.harness.jobs.SHELLS`."""
     folder.mkdir(parents=True)
-    for name, text in {"docker": DOCKER, "sleep": FAST_SLEEP}.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
     found = shutil.which(shell)
     assert found is not None
     (folder / "sh").symlink_to(found)
     made = StandIn(folder=folder, work=work)
-    for name, text in {"id": CONTAINER_ID, "user": "", "output": "", "platform": "Docker Engine"}.items():
+    made.add_program("docker", DOCKER)
+    made.add_program("sleep", FAST_SLEEP)
+    for name, text in {"container": CONTAINER_ID, "user": "", "output": "", "platform": "Docker Engine"}.items():
         made.answer(name, text)
     return made

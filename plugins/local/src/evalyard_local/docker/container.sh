@@ -67,7 +67,11 @@ case $state in exited\ * | dead\ *)
   code=${code%% *}
   ;;
 esac
-case $state in *' true') if [ "$code" -ne 0 ]; then give_reason 'out of memory'; fi ;; esac
+case $state in
+  *' 0 '*) ;;
+  *' true') give_reason 'out of memory' ;;
+  *' 137 '*) [ -e artifacts/.reason ] || give_reason 'killed by SIGKILL: by somebody, or for want of memory' ;;
+esac
 
 # What a container that was killed could not give back.
 if [ "$(id -u)" -ne 0 ] && [ -n "$(find artifacts ! -user "$(id -u)" 2>/dev/null | head -n 1)" ]; then
@@ -78,5 +82,13 @@ if [ -z "${EVALYARD_LAUNCH:-}" ]; then
   wait # for the last of its output
   docker rm --force "$id" >/dev/null 2>&1
   remove_network
+elif [ "${EVALYARD_KEEP:-all}" != all ]; then
+  # Perhaps nobody is there to remove it. It goes once its end is on record: until then it is what tells that end.
+  record=attempts/$EVALYARD_ATTEMPT/exit.json
+  {
+    while kill -0 "$PPID" && [ ! -e "$record" ]; do sleep 0.2 || sleep 1; done
+    if [ "$EVALYARD_KEEP" = none ]; then wanted=.; else wanted='"exit_code": 0, .*"results": true'; fi
+    if grep "$wanted" "$record"; then docker rm "$id"; fi
+  } >/dev/null 2>&1 &
 fi
 exit "$code"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 GOES_ON = "its script was killed; the container runs on"
 OUT_OF_MEMORY = "out of memory"
+KILLED = "killed by SIGKILL: by somebody, or for want of memory"
 MOST_AT_ONCE = 16
+_SIGKILLED = 137
+_REMOVAL_S = 5.0
+_POLL_S = 0.05
 
 
 @frozen(kw_only=True)
@@ -114,7 +120,8 @@ def ended(state: Mapping[str, Any], *, results_there: bool) -> Observation:
         return Observation(state=final, reason=reason, started_at=times)
     if state.get("OOMKilled"):
         return Observation(state=JobState.FAILED, reason=OUT_OF_MEMORY, started_at=times)
-    return Observation(state=JobState.FAILED, reason=words or f"exit code {code}", started_at=times)
+    reason = words or (KILLED if code == _SIGKILLED else f"exit code {code}")
+    return Observation(state=JobState.FAILED, reason=reason, started_at=times)
 
 
 def _results_there(handle: Handle) -> bool:
@@ -208,12 +215,21 @@ def _end(client: DockerClient, handle: Handle, *, asked: bool) -> bool:
 
 
 def _remove_containers(client: DockerClient, handle: Handle) -> bool:
-    from docker.errors import NotFound
+    from docker.errors import APIError, NotFound
 
-    for found in listed(client, **{TOKEN_LABEL: handle.mark}):
-        with contextlib.suppress(NotFound):
-            client.api.remove_container(found.id, force=True)
-    return not listed(client, **{TOKEN_LABEL: handle.mark})
+    give_up = time.monotonic() + _REMOVAL_S
+    while found := listed(client, **{TOKEN_LABEL: handle.mark}):
+        for container in found:
+            try:
+                client.api.remove_container(container.id, force=True)
+            except NotFound:
+                continue
+            except APIError as error:
+                # Its script may be at it, and the engine refuses to remove one twice at once.
+                if error.status_code != HTTPStatus.CONFLICT or time.monotonic() > give_up:
+                    raise
+                time.sleep(_POLL_S)
+    return True
 
 
 def _remove_networks(client: DockerClient, handle: Handle) -> bool:

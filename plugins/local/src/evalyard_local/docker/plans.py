@@ -61,10 +61,8 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
     """
     image = job.contained.image
     if not image:
-        raise ConfigError(
-            [f"{job.task.where or job.task.name}: '{job.task.name}' names no container image"],
-            hint="give the task container: IMAGE, or run without Docker: --no-docker",
-        )
+        problem = f"'{job.task.name}' names no container image: give the task container: IMAGE, or pass --no-docker"
+        raise ConfigError([f"{job.task.where or job.task.name}: {problem}"])
     _check_paths(settings, job)
     extra = docker_arguments(settings.extra_docker_args)
     pulled = image_need(image, settings.pull)
@@ -217,10 +215,8 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
 
 def _server_need(settings: Settings, job: Job, server: Server) -> Need:
     if not server.image:
-        raise ConfigError(
-            [f"deployment.image: type {server.recipe} needs an image, to serve in a container"],
-            hint="set deployment.image, or run without Docker: --no-docker",
-        )
+        problem = f"type {server.recipe} needs an image to serve in a container: set it, or pass --no-docker"
+        raise ConfigError([f"deployment.image: {problem}"])
     port = server.port or SERVER_PORT
     return Need(
         key=SERVER_NEED,

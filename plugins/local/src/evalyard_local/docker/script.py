@@ -20,6 +20,8 @@ CONTAINER_VARIABLE = "EVALYARD_CONTAINER"
 SERVER_CONTAINER = "EVALYARD_SERVER_CONTAINER"
 NETWORK_VARIABLE = "EVALYARD_NETWORK"
 USER_VARIABLE = "EVALYARD_IMAGE_USER"
+KEEP_VARIABLE = "EVALYARD_KEEP"
+"""Which ended containers stay; without it, all do."""
 
 DESKTOP_HOST = "host.docker.internal"
 """What containers call the machine itself with Docker Desktop, whose containers have a machine of their own."""
