@@ -3,8 +3,8 @@
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
 OWN_VENV := mlflow wandb
 
-PACKAGES := -e ./core -e ./plugins/local
-PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
+PACKAGES := -e ./core -e ./plugins/local -e ./plugins/slurm
+PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml plugins/slurm/pyproject.toml
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -63,6 +63,8 @@ clean:
 	@touch $@
 
 # A plugin's requirements-test.txt names what its tests need beside the plugin itself, such as a server.
-.venvs/%/.installed-dev: core/pyproject.toml plugins/%/pyproject.toml constraints-dev.txt tools/venv.sh
+.SECONDEXPANSION:
+.venvs/%/.installed-dev: core/pyproject.toml plugins/%/pyproject.toml $$(wildcard plugins/%/*-test.txt) \
+    constraints-dev.txt tools/venv.sh
 	@sh tools/venv.sh install .venvs/$* -e ./core -e ./plugins/$* pytest -c constraints-dev.txt $(patsubst %,-r %,$(wildcard plugins/$*/*-test.txt))
 	@touch $@

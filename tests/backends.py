@@ -40,7 +40,26 @@ def _why_no_registry() -> str | None:
 
 
 def _why_no_slurm() -> str | None:
-    return None if shutil.which("sbatch") else "sbatch is not on PATH"
+    programs = ("slurmctld", "slurmd", "sbatch", "munged", "sshd", "ssh", "ip", "nsenter", "setpriv", "unshare")
+    if missing := [name for name in programs if shutil.which(name) is None]:
+        return f"{', '.join(missing)} not on PATH"
+    if os.geteuid() != 0:
+        return "only root can start a cluster"
+    argv = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "true"]
+    probe = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return None if probe.returncode == 0 else f"no namespaces: {probe.stderr.strip()}"
+
+
+def _why_no_podman() -> str | None:
+    missing = [name for name in ("podman", "runc") if shutil.which(name) is None]
+    if not Path("/bin/busybox").exists():
+        missing.append("/bin/busybox, of which images for tests are made,")
+    return f"{' and '.join(missing)} not there" if missing else None
+
+
+def _why_no_slurmdbd() -> str | None:
+    missing = [name for name in ("slurmdbd", "mariadbd", "mariadb-install-db") if shutil.which(name) is None]
+    return f"{', '.join(missing)} not on PATH" if missing else _why_no_slurm()
 
 
 def _why_no_local() -> str | None:
@@ -53,8 +72,10 @@ WHY_ABSENT: dict[str, Callable[[], str | None]] = {
     "browser": _why_no_browser,
     "docker": _why_no_docker,
     "local": _why_no_local,
+    "podman": _why_no_podman,
     "registry": _why_no_registry,
     "slurm": _why_no_slurm,
+    "slurmdbd": _why_no_slurmdbd,
 }
 """For each backend, a function that says why it cannot be used here; None = it can."""
 

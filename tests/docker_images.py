@@ -99,10 +99,14 @@ def extended(name: str, base: str, write: Callable[[tarfile.TarFile], None], *ch
     return tag
 
 
-def add_tree(archive: tarfile.TarFile, folder: Path, target: str) -> None:
-    """Add the files below a folder, the same bytes whenever that is done."""
+def add_tree(archive: tarfile.TarFile, folder: Path, target: str, *, compiled: bool = False) -> None:
+    """Add the files below a folder, the same bytes whenever that is done.
+
+    Args:
+        compiled: with what Python made of its modules.
+    """
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and (compiled or "__pycache__" not in path.parts):
             add_file(
                 archive, f"{target}/{path.relative_to(folder)}", path.read_bytes(), mode=path.stat().st_mode & 0o777
             )

@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
 from typing import Any
 
 import pytest
 
 from tests.cli.test_cli_extensions import install
-from tests.cli.yard import Yard, kill, until
+from tests.cli.yard import DEADLINE_S, Yard, kill, until
 
 SCORE = """
 printf 'results: {tasks: {t: {metrics: {acc: {scores: {acc: {value: 0.5}}}}}}}' > "$EVALYARD_OUTPUT_DIR/results.yml"
 """
 
 FLAKY = """
-    import os
+    import time
     from pathlib import Path
     from attrs import frozen
     from evalyard import BackendError, Exported, ExportSettings, Transient
@@ -27,6 +28,7 @@ FLAKY = """
         file: str
         failures: int = 0
         refuse: bool = False
+        wait_for: str = ""
 
     class Flaky:
         api = 0
@@ -41,6 +43,8 @@ FLAKY = """
                     given = ctx.environ.get("GIVEN", "none")
                     print(result.card.job, len(result.scores), token, given, file=stream)
             print("an SDK that talks")
+            while settings.wait_for and not Path(settings.wait_for).exists():
+                time.sleep(0.02)
             if settings.refuse and not path.with_name("mended").exists():
                 raise BackendError("the door is shut", hint="knock")
             if len(path.read_text().splitlines()) <= settings.failures:
@@ -146,6 +150,30 @@ def test_a_refused_export_is_given_up_shown_and_made_by_hand_once_mended(yard: Y
     assert [export["state"] for export in exports(yard, run)] == ["exported"]
 
 
+def test_an_export_that_takes_long_holds_up_no_job(yard: Yard) -> None:
+    go = yard.folder / "go"
+    settings = flaky(yard, wait_for=str(go))
+    execution = {"mode": "sequential", "auto_export": {"destinations": ["flaky"]}}
+    tasks = [scored("one"), yard.gated("two")]
+    run = yard.run(yard.config(*tasks, execution=execution, export={"flaky": settings}))
+    until(lambda: calls(yard), "the export of the first job")
+    yard.await_notes("start two")
+    assert [export["state"] for export in exports(yard, run)] == ["waiting", "waiting"]
+    yard.call("kill", f"{run}.2", code=None)
+    go.touch()
+    await_exports(yard, run, "exported")
+
+
+def test_an_interrupt_ends_an_export_that_goes_on(yard: Yard) -> None:
+    settings = flaky(yard, wait_for=str(yard.folder / "never"))
+    process = yard.start("evalyard", "run", "-c", configured(yard, scored("one"), flaky=settings), "--wait")
+    until(lambda: calls(yard), "the export", process=process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 130, err
+    yard.await_quiet()
+
+
 def test_after_the_keepers_death_the_next_command_exports(yard: Yard) -> None:
     run = yard.run(configured(yard, yard.gated("one"), flaky=flaky(yard, failures=1)))
     yard.await_notes("start one")
@@ -203,15 +231,20 @@ def test_variables_reach_the_exporter_in_the_keeper_and_stay_out_of_every_other_
         ),
     ],
 )
-@pytest.mark.parametrize("command", [["validate"], ["run", "--dry-run"], ["run"]], ids=" ".join)
 def test_what_is_wrong_with_exports_stops_a_run(
-    yard: Yard, command: list[str], destinations: list[str], export: dict[str, Any], expected: str
+    yard: Yard, destinations: list[str], export: dict[str, Any], expected: str
 ) -> None:
     config = yard.config(scored("one"), execution={"auto_export": {"destinations": destinations}}, export=export)
-    done = yard.call(*command, config, code=2)
+    done = yard.call("run", config, code=2)
     assert expected in done.err
     assert done.err.startswith("error: run.yaml:")
     assert not (yard.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [["validate"], ["run", "--dry-run"]], ids=" ".join)
+def test_it_is_found_without_running_too(yard: Yard, command: list[str]) -> None:
+    config = configured(yard, scored("one"), local={"formt": "csv"})
+    assert "export.local.formt: unknown key" in yard.call(*command, config, code=2).err
 
 
 def test_a_variable_that_is_not_set_stops_a_run(yard: Yard) -> None:

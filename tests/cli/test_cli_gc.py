@@ -45,3 +45,10 @@ def test_a_model_server_that_nobody_released_goes(yard: Yard) -> None:
     assert {(row["name"], row["removed"]) for row in rows} >= {(f"ey-{invocation}-server-1", True)}
     yard.await_quiet()
     assert "nothing is left behind" in yard.call("gc").err
+
+
+def test_a_run_that_ended_by_itself_left_nothing_behind(yard: Yard) -> None:
+    yard.config(yard.task("one", yard.note("done")))
+    invocation = yard.run("run.yaml")
+    yard.await_states(invocation, "SUCCEEDED")
+    assert yard.call("gc").err == "nothing is left behind\n"

@@ -52,15 +52,18 @@ class Yard:
 
     def config(self, *tasks: Mapping[str, Any], name: str = "run.yaml", **sections: Any) -> str:
         """Write a configuration (JSON is YAML) and return its name."""
-        execution = {"type": "local", "use_docker": False, "output_dir": "runs", "kill_grace_s": 5}
         data: dict[str, Any] = {
-            "execution": execution | sections.pop("execution", {}),
+            "execution": self.execution() | sections.pop("execution", {}),
             "evaluation": {"tasks": list(tasks), **sections.pop("evaluation", {})},
         }
         if "deployment" not in sections:
             data["target"] = {"api_endpoint": {"url": UNUSED_URL, "model_id": "m"}}
         (self.folder / name).write_text(json.dumps(data | sections, indent=1))
         return name
+
+    def execution(self) -> dict[str, Any]:
+        """Return what `execution` says unless a test says otherwise."""
+        return {"type": "local", "use_docker": False, "output_dir": "runs", "kill_grace_s": 5}
 
     def task(self, name: str, *lines: str, **fields: Any) -> dict[str, Any]:
         """Return a task whose harness is these lines of shell text and then leaves an empty result file."""

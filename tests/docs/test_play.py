@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from tests.docs.blocks import PageError, read_page, table
-from tests.docs.play import Mismatch, Player
+from tests.docs.blocks import REPOSITORY, PageError, read_page, table
+from tests.docs.play import IMAGES, Mismatch, Player
 
 CONFIGURATION = """
 ```yaml
@@ -108,12 +109,37 @@ def test_dots_stand_for_any_lines(played: Player) -> None:
     play(played, "```console\n$ seq 5\n...\n3\n...\n5\n...\n```")
 
 
+def test_what_needs_an_absent_backend_is_left_out_and_the_rest_is_executed(played: Player, tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "<!-- needs: docker -->\n<!-- exits with: 3 -->\n```sh\nexit 3\n```\n\n```sh\ntouch executed\n```\n",
+        encoding="utf-8",
+    )
+    page = read_page(path)
+    assert page.needs == {"docker"}
+    assert [(block.needs, block.directive, block.argument) for block in page.blocks] == [
+        ("docker", "exits with", "3"),
+        ("", "", ""),
+    ]
+    played.play(page, without={"docker"})
+    assert (played.folder / "executed").exists()
+    played.play(page)
+
+
+def test_images_of_pages_stand_for_images_of_tests(played: Player) -> None:
+    for shown, real in IMAGES.items():
+        play(played, f"```console\n$ echo {shown}\n{shown}\n$ test {shown} = {real}\n```")
+
+
 def test_make_runs_the_recipes_of_the_checkout_without_installing(played: Player) -> None:
-    page = """
+    own = re.findall(r"^OWN_VENV :=(.*)", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[
+        0
+    ].split()
+    page = f"""
     ```console
     $ make test
     ...
-    .venv/bin/python -m pytest --ignore=tests/plugins/mlflow --ignore=tests/plugins/wandb
+    .venv/bin/python -m pytest {" ".join(f"--ignore=tests/plugins/{name}" for name in own)}
     $ make quickstart
     ...
     $ evalyard results latest

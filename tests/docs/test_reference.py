@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from attrs import evolve
 from ruamel.yaml import YAML
 
 from evalyard import errors
@@ -26,6 +27,7 @@ from evalyard.exports.local import LocalSettings
 from evalyard.exports.settings import ExportSettings
 from evalyard.harness import smoke_tasks
 from evalyard.orchestrator.begin import prepare
+from evalyard.orchestrator.leftovers import Leftover
 from evalyard.plugins import discovery, hookspecs
 from evalyard.plugins.session import Session
 from evalyard.records import Connection, Harness, Job
@@ -33,6 +35,8 @@ from evalyard.secrets import SHORTEST_REDACTED
 from evalyard.specs import RunSpec
 from evalyard.states import JobState
 from evalyard_local import checks
+from evalyard_local.docker.arguments import OURS
+from evalyard_local.docker.plans import plan_contained
 from evalyard_local.settings import Settings
 from tests.docs.blocks import REPOSITORY, Page, read_page, table
 from tests.docs.exporters import EXPORTING, documented_settings, settings_of
@@ -53,9 +57,9 @@ target: {api_endpoint: {url: "http://localhost:8000/v1/chat/completions", model_
 evaluation: {tasks: [{name: smoke}]}
 """
 SERVED = """
-execution: {type: local, use_docker: false, output_dir: /out}
-deployment: {type: generic, command: serve, served_model_name: my-model}
-evaluation: {tasks: [{name: smoke}]}
+execution: {type: local, output_dir: /out}
+deployment: {type: generic, command: serve, served_model_name: my-model, image: server}
+evaluation: {tasks: [{name: smoke, container: python}]}
 """
 EVERYTHING = """
 execution: {type: local, use_docker: false, output_dir: /out}
@@ -149,7 +153,9 @@ def test_every_parameter_of_smoke_is_documented() -> None:
 def test_the_variables_that_a_harness_sees_are_those_of_the_job_script() -> None:
     plan = prepare(load(ASKED)).plans[0]
     script = next(file.text for need in plan.needs for file in need.files if file.path.endswith("/run.sh"))
-    prepared = set(re.findall(r"export (EVALYARD_\w+)", script)) - {"EVALYARD_EXIT_CODE"}
+    exported = " ".join(re.findall(r"^ *export (EVALYARD_.+)", script, flags=re.MULTILINE))
+    the_scripts_own = {"EVALYARD_ASK_KEY", "EVALYARD_ATTEMPT", "EVALYARD_EXIT_CODE"}
+    prepared = set(re.findall(r"\bEVALYARD_\w+", exported)) - the_scripts_own
     assert {row[0] for row in rows(CONFIGURATION, "A harness of your own")} == prepared
 
 
@@ -184,15 +190,32 @@ def test_the_settings_of_the_local_executor_are_documented_with_their_defaults()
             assert YAML(typ="safe").load(default) == expected, name
 
 
-def test_every_message_of_the_troubleshooting_table_is_one_of_ours() -> None:
+@pytest.mark.parametrize("heading", ["Troubleshooting", "When a pull fails"])
+def test_every_message_of_a_table_of_remedies_is_one_of_ours(heading: str) -> None:
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("core/src", "plugins/local/src")
         for path in (REPOSITORY / folder).rglob("*")
         if path.suffix in (".py", ".sh")
     ]
-    for message, *_ in rows(LOCAL, "Troubleshooting"):
-        assert any(message in source for source in sources), message
+    for message, *_ in rows(LOCAL, heading):
+        parts = message.split("...")  # what is filled in
+        assert any(all(part in source for part in parts) for source in sources), message
+
+
+def test_labels_and_places_of_containers_are_documented() -> None:
+    job = evolve(_some_job(), contained=Harness(name="command", script="true", image="alpine", lasting=("cache",)))
+    files = [file for need in plan_contained(Settings(output_dir="/out"), job).needs for file in need.files]
+    script = next(file.text for file in files if file.path == "smoke/run.sh")
+    assert {row[0] for row in rows(LOCAL, "Labels")} == set(re.findall(r"--label (evalyard\.\w+)=", script))
+    documented = in_backticks(" ".join(row[0] for row in table(LOCAL, "What a container sees")))
+    for target in re.findall(r"target=(/[\w/]+)", script):
+        assert any(target.startswith(place.removesuffix("/FOLDER")) for place in documented), target
+
+
+def test_flags_that_are_refused_are_documented() -> None:
+    (text,) = (line for line in LOCAL.prose.splitlines() if "are refused" in line)
+    assert in_backticks(text) == {flag for flag in OURS if flag.startswith("--")}
 
 
 def test_thresholds_in_the_text_are_those_of_the_code() -> None:
@@ -262,6 +285,16 @@ def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
     plan = Session(executor, settings.connection()).plan(settings, job)
     assert plan.argv[0] == "submit"
     assert settings.connection() == Connection(executor="mine", address={"host": "cluster"})
+
+
+def test_the_example_of_scripts_for_containers_fits_a_job() -> None:
+    source = next(block.text for block in WRITING.blocks if block.file == "contained.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "contained.py", "exec"), namespace)
+    job = evolve(_some_job(), contained=Harness(name="command", script="true", image="alpine"))
+    outside, inside = namespace["scripts"](job)
+    assert (outside.path, inside.path) == ("smoke/run.sh", "smoke/inside.sh")
+    assert "'alpine' sh /evalyard/job/inside.sh" in outside.text
 
 
 def _some_job() -> Job:
@@ -344,5 +377,6 @@ def test_json_fields_are_documented(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert job.keys() - fields_of("evalyard status") == {"backend_id", "log", "artifacts", "script"}
     for kind in ("tasks", "runs", "examples", "executors"):
         assert keys("ls", kind) == fields_of("evalyard ls", f" of `ls {kind}`")
+    assert {field.name for field in attrs.fields(Leftover)} == fields_of("evalyard gc")
     assert keys("validate", config) == fields_of("evalyard validate")
     assert keys("doctor", "--config", config) == fields_of("evalyard doctor")

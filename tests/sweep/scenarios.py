@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from attrs import field, frozen
 from evalyard import JobState
 from evalyard.store.runs import Store
 from evalyard.testing.killpoints import KillPoint
+from tests.docker_images import BUSYBOX
 
-WATCHED = ("evalyard.orchestrator", "evalyard.store", "evalyard_local")
+WATCHED = ("evalyard.orchestrator", "evalyard.store", "evalyard_local", "evalyard_local.docker")
 PATIENCE_S = 60.0
 ENDPOINT = "target: {api_endpoint: {url: 'http://127.0.0.1:9/v1/chat/completions', model_id: m}}"
 DEPLOYMENT = """\
@@ -28,6 +30,13 @@ deployment:
   served_model_name: m
   port: 0
   endpoints: {health: /}"""
+CONTAINED_DEPLOYMENT = """\
+deployment:
+  type: generic
+  image: {image}
+  command: mkdir /tmp/www; echo well >/tmp/www/index.html; exec httpd -f -p "$PORT" -h /tmp/www
+  served_model_name: m
+  endpoints: {{health: /}}"""
 COMMAND = ("evalyard.cli.app:call",)
 KEEPER = ("evalyard.orchestrator.keeper:main",)
 
@@ -42,6 +51,8 @@ class Scenario:
     sequential: bool = False
     keeper: bool = False
     """Whether it is the keeper that dies, rather than `run`."""
+    contained: bool = False
+    """Whether everything runs in containers."""
 
 
 SCENARIOS = {
@@ -50,6 +61,8 @@ SCENARIOS = {
         Scenario(name="run-wait", wait=True),
         Scenario(name="run-with-server", served=True),
         Scenario(name="keeper", sequential=True, keeper=True),
+        Scenario(name="docker-run-wait", contained=True, wait=True),
+        Scenario(name="docker-keeper-with-server", contained=True, served=True, keeper=True),
     )
 }
 
@@ -64,17 +77,28 @@ class Yard:
 
     def __attrs_post_init__(self) -> None:
         self.folder.mkdir(parents=True)
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "DOCKER_HOST") if name in os.environ}
         object.__setattr__(self, "environ", {**kept, "EVALYARD_HOME": str(self.folder / "home")})
         harness = f"echo $EVALYARD_TASK $EVALYARD_ATTEMPT >> '{self.count_file}'; "
         harness += 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
-        tasks = "".join(f"    - {{name: {name}, harness: {{command: {json.dumps(harness)}}}}}\n" for name in self.tasks)
+        image = f"container: {BUSYBOX}, " if self.scenario.contained else ""
+        tasks = "".join(
+            f"    - {{name: {name}, {image}harness: {{command: {json.dumps(harness)}}}}}\n" for name in self.tasks
+        )
         mode = "sequential" if self.scenario.sequential else "parallel"
+        # Every container stays, so that they can be counted.
+        seen = f"{{evaluation: {{'{self.folder}': '{self.folder}'}}}}"
+        docker = f"true, pull: never, keep: all, mounts: {seen}" if self.scenario.contained else "false"
         (self.folder / "config.yaml").write_text(
-            f"execution: {{type: local, use_docker: false, mode: {mode}, output_dir: {self.folder}/out}}\n"
-            f"{DEPLOYMENT if self.scenario.served else ENDPOINT}\nevaluation:\n  tasks:\n{tasks}",
+            f"execution: {{type: local, use_docker: {docker}, mode: {mode}, output_dir: {self.folder}/out}}\n"
+            f"{self._model()}\nevaluation:\n  tasks:\n{tasks}",
             encoding="utf-8",
         )
+
+    def _model(self) -> str:
+        if not self.scenario.served:
+            return ENDPOINT
+        return CONTAINED_DEPLOYMENT.format(image=BUSYBOX) if self.scenario.contained else DEPLOYMENT
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -112,7 +136,7 @@ class Yard:
         problems = []
         if not invocations:
             problems += [f"not on record, and started: {line}" for line in self._lines()]
-            problems += [f"not on record, and running: {line}" for line in self._processes()]
+            problems += [f"not on record, and running: {line}" for line in (*self._processes(), *self._contained())]
             again = self._evalyard("run", "--config", "config.yaml", "--wait")
         else:
             again = self._evalyard("resume", invocations[0], "--wait")
@@ -123,7 +147,7 @@ class Yard:
     def _unsound(self) -> list[str]:
         problems = []
         give_up = time.monotonic() + PATIENCE_S
-        while (running := self._processes()) and time.monotonic() < give_up:
+        while (running := [*self._processes(), *self._contained()]) and time.monotonic() < give_up:
             time.sleep(0.05)
         problems += [f"still running: {line}" for line in running]
         wanted = [f"{name} 1" for name in self.tasks]
@@ -143,7 +167,23 @@ class Yard:
                 for need in history.needs
                 if need.latest.sent and not need.latest.released and not need.latest.kind.lasting
             ]
-        return problems
+        return problems + (self._too_many() if self.scenario.contained else [])
+
+    def _too_many(self) -> list[str]:
+        """Say which attempts got more than one container, and what else should not be on the engine."""
+        names = Counter(self._docker("ps", "--all", "--format", '{{.Label "evalyard.name"}}'))
+        problems = [f"{count} containers: {name}" for name, count in names.items() if count != 1]
+        jobs = self._docker("ps", "--all", "--filter=label=evalyard.role=client", "--format={{.Names}}")
+        problems += [f"containers of jobs: {jobs}"] if len(jobs) != len(self.tasks) else []
+        networks = self._docker("network", "ls", "--format={{.Name}}")
+        return problems + [f"a network is left: {name}" for name in networks]
+
+    def remove_containers(self) -> None:
+        """Remove every container and network that was made here."""
+        if self.scenario.contained:
+            for kind, remove in ((("ps", "--all"), ("rm", "--force")), (("network", "ls"), ("network", "rm"))):
+                if found := self._docker(*kind, "--quiet"):
+                    subprocess.run(["docker", *remove, *found], capture_output=True, check=False)
 
     def _driver(self, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
         target: list[str] = [*COMMAND, "run", "--config", "config.yaml", *(["--wait"] if self.scenario.wait else [])]
@@ -175,6 +215,15 @@ class Yard:
 
     def _lines(self) -> list[str]:
         return self.count_file.read_text(encoding="utf-8").splitlines() if self.count_file.exists() else []
+
+    def _contained(self) -> list[str]:
+        """Return the names of the containers that run."""
+        return self._docker("ps", "--format={{.Names}}") if self.scenario.contained else []
+
+    def _docker(self, *arguments: str) -> list[str]:
+        """Return the lines that docker prints about what was made here."""
+        argv = ["docker", *arguments, f"--filter=label=evalyard.owner={self.store.owner}"]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
 
     def _processes(self) -> list[str]:
         """Return the command lines of everything that was started for this scenario and lives."""

@@ -19,7 +19,10 @@ ALL = os.environ.get("EVALYARD_SWEEP") == "all"
 SHARDS = 64 if ALL else 1
 SAMPLE = 8
 """Points for each scenario where not all are tried."""
+SAMPLE_CONTAINED = 2
+"""The same for scenarios with containers, each of which takes seconds."""
 SEED = "kill points"
+NAMES = [pytest.param(name, marks=pytest.mark.docker if one.contained else ()) for name, one in SCENARIOS.items()]
 
 
 @pytest.fixture
@@ -36,35 +39,46 @@ def points_of(name: str, shared: Path) -> list[KillPoint]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
             draft = record.with_suffix(".new")
-            Yard(scenario=SCENARIOS[name], folder=shared / f"{name}-counted").count(draft)
+            yard = Yard(scenario=SCENARIOS[name], folder=shared / f"{name}-counted")
+            try:
+                yard.count(draft)
+            finally:
+                yard.remove_containers()
             draft.replace(record)
     return points(json.loads(record.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", NAMES)
 def test_after_a_kill_at_any_line_every_job_is_evaluated_exactly_once(
-    name: str, shard: int, shared_folder: Path, tmp_path: Path
+    name: str, shard: int, shared_folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     require_backend("local")
+    contained = SCENARIOS[name].contained
+    if contained:
+        request.getfixturevalue("busybox_image")
     chosen = points_of(name, shared_folder)
     assert len(chosen) > SAMPLE
     if not ALL:
-        chosen = random.Random(SEED).sample(chosen, SAMPLE)
+        chosen = random.Random(SEED).sample(chosen, SAMPLE_CONTAINED if contained else SAMPLE)
     chosen = chosen[shard::SHARDS]
     wrong: list[str] = []
     reached = 0
     for number, point in enumerate(chosen):
         yard = Yard(scenario=SCENARIOS[name], folder=tmp_path / str(number))
-        reached += yard.kill(point)
-        wrong += [f"{point}: {problem}" for problem in yard.resume()]
+        try:
+            reached += yard.kill(point)
+            wrong += [f"{point}: {problem}" for problem in yard.resume()]
+        finally:
+            yard.remove_containers()
     assert wrong == []
     assert reached >= len(chosen) / 2, f"only {reached} of {len(chosen)} points were reached"
 
 
 def test_the_points_cover_the_orchestrator_the_store_and_the_plugin(shared_folder: Path) -> None:
     require_backend("local")
-    lines = {point.line for name in SCENARIOS for point in points_of(name, shared_folder)}
+    names = [name for name, scenario in SCENARIOS.items() if not scenario.contained]
+    lines = {point.line for name in names for point in points_of(name, shared_folder)}
     for file in (
         "evalyard/orchestrator/act.py",
         "evalyard/orchestrator/begin.py",
@@ -74,6 +88,16 @@ def test_the_points_cover_the_orchestrator_the_store_and_the_plugin(shared_folde
         "evalyard_local/processes.py",
         "evalyard_local/rundir.py",
     ):
+        assert any(line.startswith(f"{file}:") for line in lines), file
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("busybox_image")
+def test_the_points_with_containers_cover_what_asks_the_engine(shared_folder: Path) -> None:
+    require_backend("local")
+    names = [name for name, scenario in SCENARIOS.items() if scenario.contained]
+    lines = {point.line for name in names for point in points_of(name, shared_folder)}
+    for file in ("evalyard_local/docker/containers.py", "evalyard_local/docker/images.py"):
         assert any(line.startswith(f"{file}:") for line in lines), file
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         scores as scores,
         status as status,
     )
+    from evalyard.config.typed import (
+        structure as structure,
+    )
     from evalyard.errors import (
         BackendError as BackendError,
         ConfigError as ConfigError,
@@ -41,10 +44,22 @@ if TYPE_CHECKING:
     from evalyard.exports.settings import (
         ExportSettings as ExportSettings,
     )
+    from evalyard.harness.carried import (
+        PLACE_VARIABLE as PLACE_VARIABLE,
+        STORAGE_VARIABLE as STORAGE_VARIABLE,
+        Home as Home,
+        carried_job as carried_job,
+        carried_server as carried_server,
+        is_for_home as is_for_home,
+        read_home as read_home,
+        unpack_home as unpack_home,
+    )
     from evalyard.harness.contained import (
         INSIDE_SCRIPT as INSIDE_SCRIPT,
+        harness_mounts as harness_mounts,
         inside_script as inside_script,
         inside_server_script as inside_server_script,
+        server_mounts as server_mounts,
     )
     from evalyard.harness.evidence import (
         StartRecord as StartRecord,
@@ -58,6 +73,7 @@ if TYPE_CHECKING:
         read_start as read_start,
     )
     from evalyard.harness.logs import (
+        cut_log as cut_log,
         read_log as read_log,
     )
     from evalyard.harness.places import (
@@ -74,6 +90,7 @@ if TYPE_CHECKING:
         job_script as job_script,
         job_variables as job_variables,
         server_script as server_script,
+        server_step_script as server_step_script,
         server_variables as server_variables,
         with_server_script as with_server_script,
     )
@@ -146,6 +163,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "evalyard.api.launch": "run",
     "evalyard.api.look": "job_results scores status",
+    "evalyard.config.typed": "structure",
     "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
     "evalyard.exports.context": "ExportContext",
     "evalyard.exports.files": "ExportFile export_files task_folder",
@@ -154,12 +172,15 @@ _HOMES = {
     "evalyard.harness.evidence": (
         "StartRecord attempt_folder attempts_in boot_id parse_exit parse_start process_table read_exit read_start"
     ),
-    "evalyard.harness.contained": "INSIDE_SCRIPT inside_script inside_server_script",
-    "evalyard.harness.logs": "read_log",
+    "evalyard.harness.carried": (
+        "PLACE_VARIABLE STORAGE_VARIABLE Home carried_job carried_server is_for_home read_home unpack_home"
+    ),
+    "evalyard.harness.contained": "INSIDE_SCRIPT harness_mounts inside_script inside_server_script server_mounts",
+    "evalyard.harness.logs": "cut_log read_log",
     "evalyard.harness.places": "HARNESS_INSIDE INSIDE JOB_INSIDE LOG_INSIDE Places",
     "evalyard.harness.script": (
         "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script job_variables server_script "
-        "server_variables with_server_script"
+        "server_step_script server_variables with_server_script"
     ),
     "evalyard.orchestrator.survey": "JobStatus RunStatus",
     "evalyard.plugins.context": "Context",

@@ -109,6 +109,8 @@ class Server:
     runtime: Mapping[str, str] = field(factory=dict)
     """Variable in the server -> variable to read where it runs."""
     files: tuple[PlannedFile, ...] = ()
+    told: Section | None = None
+    """What the configuration tells the executor alone of this server, for the executor's own class."""
 
 
 @frozen(kw_only=True)
@@ -201,6 +203,8 @@ class Connection:
 
     executor: str
     address: Mapping[str, str] = field(factory=dict)
+    shares_disk: bool = False
+    """Whether run directories there are on a disk of this machine, so that an executor that can fetch need not."""
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:

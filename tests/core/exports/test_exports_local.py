@@ -13,6 +13,7 @@ import pytest
 
 from evalyard import ExportContext, Exported, JobResults
 from evalyard.exports.local import Local, LocalSettings
+from evalyard.orchestrator.gather import gather_folders
 from tests.plugins.left import RUN, job_left
 
 
@@ -56,7 +57,7 @@ def test_log_metrics_chooses_scores(tmp_path: Path) -> None:
 def test_files_are_copied_as_the_settings_say(tmp_path: Path, settings: dict[str, Any], expected: set[str]) -> None:
     out = tmp_path / "out"
     send(job_left(tmp_path / "run"), output_dir=str(out), **settings)
-    assert names(out / f"{RUN}.1") == expected
+    assert names(out / "jobs" / f"{RUN}.1") == expected
 
 
 def test_copies_of_a_second_export_replace_those_of_the_first(tmp_path: Path) -> None:
@@ -64,8 +65,14 @@ def test_copies_of_a_second_export_replace_those_of_the_first(tmp_path: Path) ->
     send(result, output_dir=str(out), copy_artifacts=True, only_required=False)
     (Path(result.artifacts) / "cache" / "answers.bin").unlink()
     send(result, output_dir=str(out), copy_artifacts=True, only_required=False)
-    assert "artifacts/cache/answers.bin" not in names(out / f"{RUN}.1")
-    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == [".results.json.lock"]
+    assert "artifacts/cache/answers.bin" not in names(out / "jobs" / f"{RUN}.1")
+    assert [path.name for path in out.rglob(".*")] == [".results.json.lock"]
+
+
+def test_copies_in_a_run_directory_are_not_taken_for_jobs_of_it(tmp_path: Path) -> None:
+    send(job_left(tmp_path), copy_artifacts=True)
+    assert (tmp_path / "jobs" / f"{RUN}.1" / "job.json").exists()
+    assert [job.card.job for job in gather_folders([tmp_path])] == [f"{RUN}.1"]
 
 
 def test_links_that_lead_out_of_the_artifacts_are_not_followed(tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ def test_links_that_lead_out_of_the_artifacts_are_not_followed(tmp_path: Path) -
     for only_required in (True, False):
         send(result, output_dir=str(out), copy_artifacts=True, only_required=only_required)
         assert not [path for path in out.rglob("*") if path.is_file() and path.read_bytes() == b"secret"]
-    assert "artifacts/real.yml" in names(out / f"{RUN}.1")
+    assert "artifacts/real.yml" in names(out / "jobs" / f"{RUN}.1")
 
 
 def test_exports_at_the_same_time_lose_nothing(tmp_path: Path) -> None:

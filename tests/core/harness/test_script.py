@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings, strategies as st
 
-from evalyard.harness.script import job_script, run_all_script, server_script, with_server_script
-from evalyard.records import Server
-from evalyard.specs import EnvValue, ValueSource
+from evalyard.harness.script import (
+    job_script,
+    job_variables,
+    run_all_script,
+    server_script,
+    server_variables,
+    with_server_script,
+)
+from evalyard.records import Mount, SecretRef, Server
+from evalyard.specs import EnvValue, ResultFile, ValueSource
 from tests.core.harness.jobs import SHELLS, argv, by_hand, launch, literal, make_job, runtime, write
 
 SERVER = Server(recipe="generic", model_id="m", script='exec serve "$PORT"', port=0, paths={"chat": "/v1/c"})
@@ -118,6 +127,50 @@ def test_a_program_in_place_of_the_harnesss_own_text_keeps_the_rest() -> None:
     text = job_script(make_job("own text", pre_cmd="before"), program="docker run image")
     assert "before\ndocker run image\nEND_OF_PROGRAM" in text
     assert "own text" not in text
+
+
+def test_what_starts_a_harness_elsewhere_stands_alone_and_the_rest_is_that_places_business() -> None:
+    job = make_job("own text", pre_cmd="set it up", post_cmd="clear it away")
+    job = evolve(job, contained=evolve(job.harness, script="in there", results=ResultFile(file="there.yml")))
+    text = job_script(job, start="docker run image\n", asks='docker exec "$SERVER"').partition(MACHINERY)[0]
+    assert "cat <<'END_OF_PROGRAM'\ndocker run image\n\nEND_OF_PROGRAM" in text
+    assert "cat <<'END_OF_EPILOGUE'\n:\nEND_OF_EPILOGUE" in text
+    assert "asks='docker exec \"$SERVER\"'" in text
+    assert "results='there.yml'" in text
+    assert not [word for word in ("own text", "in there", "set it up", "clear it away", '.env"') if word in text]
+
+
+def test_what_starts_a_harness_elsewhere_gives_the_job_its_exit_code(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_job())
+    (folder / "run.sh").write_text(job_script(make_job(results=None), start="echo started >artifacts/said; exit 4"))
+    assert launch(folder).exit_code == 4
+    assert (folder / "artifacts" / "said").read_text() == "started\n"
+
+
+def test_a_server_elsewhere_sees_its_folders_under_their_names_there() -> None:
+    server = evolve(SERVER, mounts=(Mount(source="/on/machine", target="/checkpoint", variable="MODEL"),))
+    here = server_script(server, "a1b2c3d4")
+    there = server_script(server, "a1b2c3d4", host="0.0.0.0", start="docker run image")
+    assert "export MODEL='/on/machine'\n" in here
+    assert "export MODEL='/checkpoint'\n" in there
+    assert "docker run image\nEND_OF_PROGRAM" in there
+    assert SERVER.script not in there
+
+
+def test_the_variables_of_a_script_are_those_that_it_sets_and_no_secret_is_among_them() -> None:
+    env = {
+        "SHOTS": literal("5"),
+        "CACHE": runtime("SCRATCH"),
+        "TOKEN": EnvValue(source=ValueSource.HOST, text="T"),
+    }
+    names = job_variables(make_job(env=env))
+    exported = set(re.findall(r"^  export (\w+)", job_script(make_job(env=env)), re.MULTILINE))
+    assert set(names) == exported
+    assert list(names) == sorted(names)
+    server = evolve(SERVER, literals={"A": "1"}, runtime={"B": "C"}, secrets=(SecretRef(name="S", variable="S"),))
+    exported = set(re.findall(r"^  export (\w+)", server_script(server, "a1b2c3d4"), re.MULTILINE))
+    assert set(server_variables(server)) == exported
+    assert "S" not in exported
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from evalyard.harness.evidence import attempts_in, read_exit
-from evalyard.harness.script import SERVER_FOLDER, run_all_script
+from evalyard.harness.script import SERVER_FOLDER, job_script, run_all_script
 from evalyard.records import Server
 from tests.core.harness.jobs import WRITE_RESULTS, by_hand, end_of, launch, launched, make_job, start, until, write
 
@@ -71,6 +71,19 @@ def test_the_harness_starts_when_the_server_is_ready_and_not_before(
     healthy.set()
     assert end_of(running) == 0
     assert (folder / "began").read_text() == f"{url}/v1/chat/completions\n"
+
+
+def test_a_server_elsewhere_is_asked_by_the_command_that_reaches_it(tmp_path: Path) -> None:
+    job = make_job(server=FAKE)
+    folder = write(tmp_path, job)
+    asker = tmp_path / "there.sh"
+    asker.write_text(f'[ -e "{tmp_path}/ready" ] && [ "$1 $2" = "sh -c" ] && echo "$5" >"{tmp_path}/asked"')
+    (folder / "run.sh").write_text(job_script(job, asks=f'sh "{asker}"', ready_timeout_s=30))
+    running = start(folder, served(DEAD_URL, tmp_path / "ended"))
+    until(lambda: "waiting up to" in _log(folder))
+    (tmp_path / "ready").touch()
+    assert end_of(running) == 0
+    assert (tmp_path / "asked").read_text() == f"{DEAD_URL}/health\n"
 
 
 def test_a_server_that_dies_before_it_is_ready_ends_the_wait_at_once(tmp_path: Path) -> None:

@@ -15,10 +15,14 @@ for name in ("run_config", "output_dir", "model_url"):
     parser.add_argument(f"--{name}", required=True)
 options = parser.parse_args()
 config = Path(options.run_config).read_text()
-task, model, key = (
-    found and found[1].strip("\"'")
-    for found in (re.search(f"^ +{name}: (\\S+)$", config, re.M) for name in ("type", "model_id", "api_key_name"))
-)
+
+
+def stated(name: str) -> str:
+    found = re.search(rf"^ +{name}: (\S+)$", config, re.MULTILINE)
+    return found[1].strip("\"'") if found else ""
+
+
+task, model, key = (stated(name) for name in ("type", "model_id", "api_key_name"))
 headers = {"Content-Type": "application/json"}
 if key:
     headers["Authorization"] = f"Bearer {os.environ[key]}"

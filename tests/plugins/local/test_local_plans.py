@@ -26,7 +26,7 @@ from evalyard import (
 )
 from evalyard.records import SecretRef
 from evalyard_local.plans import plan_job
-from evalyard_local.settings import Settings
+from evalyard_local.settings import Pull, Settings
 from tests.plugins.local.attempts import MARK, make_job, make_server
 
 SETTINGS = Settings(
@@ -126,7 +126,7 @@ def test_an_image_beside_host_mode_is_refused() -> None:
 
 
 def test_ignored_settings_are_one_note() -> None:
-    plan = plan_job(evolve(SETTINGS, pull="always", extra_docker_args="--gpus all"), make_job())
+    plan = plan_job(evolve(SETTINGS, pull=Pull.ALWAYS, extra_docker_args="--gpus all"), make_job())
     assert plan.notes == ("without Docker these settings mean nothing: extra_docker_args, pull",)
 
 

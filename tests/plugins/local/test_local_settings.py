@@ -11,7 +11,7 @@ import pytest
 from evalyard import ConfigError, Connection
 from evalyard.config import structure
 from evalyard.specs import Section
-from evalyard_local.settings import Keep, Mode, Mounts, Settings
+from evalyard_local.settings import Keep, Mode, Mounts, Pull, Settings
 
 
 def read(**data: Any) -> Settings:
@@ -26,7 +26,7 @@ def test_defaults_are_parallel_over_all_cpus_with_ten_seconds_of_grace() -> None
         max_parallel=os.cpu_count() or 1,
         use_docker=False,
         extra_docker_args="",
-        pull="missing",
+        pull=Pull.MISSING,
         mounts=Mounts(deployment={}, evaluation={}),
         keep=Keep.FAILED,
         cpus=None,

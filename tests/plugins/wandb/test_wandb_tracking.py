@@ -20,11 +20,11 @@ from tests.plugins.left import RUN, job_left
 from tests.plugins.wandb.conftest import Logged, read_log
 
 
-def send(tmp_path: Path, *results: JobResults, **settings: Any) -> tuple[Exported, ...]:
+def send(tmp_path: Path, *results: JobResults, timeout_s: float = 60.0, **settings: Any) -> tuple[Exported, ...]:
     """Export as evalyard does, in a process of its own."""
     chosen = destination("wandb", [Section(name="wandb", path="export.wandb", data=settings)])
-    kept = tmp_path / "kept"
-    return Sending(chosen, results, environ=os.environ, folder=kept, lock=tmp_path / "lock", timeout_s=60).answer()
+    kept, lock = tmp_path / "kept", tmp_path / "lock"
+    return Sending(chosen, results, environ=os.environ, folder=kept, lock=lock, timeout_s=timeout_s).answer()
 
 
 def logged(exported: Exported) -> Logged:
@@ -123,6 +123,14 @@ def test_without_a_key_the_refusal_says_so(tmp_path: Path, monkeypatch: pytest.M
         send(tmp_path, job_left(tmp_path / "run"))
     assert not isinstance(caught.value, Transient)
     assert "WANDB_API_KEY" in (caught.value.hint or "")
+
+
+def test_a_server_that_does_not_answer_may_do_so_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    with pytest.raises(Transient):
+        send(tmp_path, job_left(tmp_path / "run"), timeout_s=8.0)
 
 
 def test_the_command_line_exports_a_folder(tmp_path: Path) -> None:

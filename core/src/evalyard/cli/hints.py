@@ -26,11 +26,6 @@ def results(invocation: str) -> str:
     return f"evalyard results {invocation}"
 
 
-def export(invocation: str) -> str:
-    """How to export its results again."""
-    return f"evalyard export {invocation}"
-
-
 def resume(invocation: str) -> str:
     """How to try again what failed."""
     return f"evalyard resume {invocation}"

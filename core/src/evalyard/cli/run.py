@@ -134,13 +134,17 @@ def _show_where(run: OpenRun, prepared: Prepared) -> None:
     count = len(header.jobs)
     say(f"run        {run.id}: {count} job{'s' if count > 1 else ''} on {header.connection.executor}")
     say(f"directory  {header.run_dir}")
-    for note in prepared.notes:
-        say(f"note       {note}")
+    _show_plan_notes(prepared)
     log = Path(header.run_dir) / header.jobs[0].folder / "logs" / "stdout.log"
     if Path(header.run_dir).is_dir():
         say(f"log        {hints.tail(log)}")
     say(f"follow     {hints.logs(run.id)}")
     say(f"status     {hints.status(run.id)}")
+
+
+def _show_plan_notes(prepared: Prepared) -> None:
+    for note in prepared.notes:
+        say(f"note       {note}")
 
 
 def _dry_run(loaded: Loaded, *, as_json: bool) -> int:
@@ -150,6 +154,7 @@ def _dry_run(loaded: Loaded, *, as_json: bool) -> int:
         put_json(plans_json(prepared))
     else:
         show_plans(prepared, to=sys.stdout)
+    _show_plan_notes(prepared)
     problems = [finding for finding in findings if finding.severity is not Severity.OK]
     if problems:
         show_findings(problems, to=sys.stderr)

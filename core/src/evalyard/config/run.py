@@ -104,6 +104,11 @@ def _finish(root: Node) -> Node:
     exports = entries.get("export")
     if exports is not None and isinstance(exports.value, dict):
         entries["export"] = Node({name: _from_here(node) for name, node in exports.value.items()}, exports.place)
+    evaluation = entries.get("evaluation")
+    tasks = evaluation.value.get("tasks") if evaluation and isinstance(evaluation.value, dict) else None
+    if evaluation is not None and isinstance(evaluation.value, dict) and tasks and isinstance(tasks.value, list):
+        settled = Node([_with_data_folder(task) for task in tasks.value], tasks.place)
+        entries["evaluation"] = Node({**evaluation.value, "tasks": settled}, evaluation.place)
     catalogue = entries.get("catalogue")
     if catalogue is not None:
         folders = catalogue.value if isinstance(catalogue.value, list) else [catalogue]
@@ -122,6 +127,12 @@ def _from_here(export: Node) -> Node:
     if folders is not None and isinstance(folders.value, list):
         entries["job_dirs"] = Node([_absolute(folder) for folder in folders.value], folders.place)
     return Node(entries, export.place)
+
+
+def _with_data_folder(task: Node) -> Node:
+    if not isinstance(task.value, dict) or "dataset_dir" not in task.value:
+        return task
+    return Node({**task.value, "dataset_dir": _absolute(task.value["dataset_dir"])}, task.place)
 
 
 def _absolute(node: Node) -> Node:

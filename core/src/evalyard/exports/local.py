@@ -21,6 +21,8 @@ from evalyard.exports.settings import ExportSettings
 from evalyard.results.records import JobResults
 from evalyard.store.locks import Free, try_lock
 
+COPIES = "jobs"
+"""Where copies are. One level down: a run directory's own folders with a `job.json` are those of its jobs."""
 _POLL_S = 0.02
 
 
@@ -34,7 +36,7 @@ class LocalSettings(ExportSettings):
     output_filename: str = field(default="")
     """By default `results.json` or `results.csv`."""
     copy_artifacts: bool = False
-    """Whether files are copied beside it, to `<job>/`; they are on this disk anyway."""
+    """Whether files are copied beside it, to `jobs/<job>/`; they are on this disk anyway."""
 
     @output_filename.validator
     def _check_name(self, _: object, value: str) -> None:
@@ -62,7 +64,7 @@ class Local:
         for folder, group in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
             for result in group:
-                _copy(result, settings, folder / result.card.job)
+                _copy(result, settings, folder / COPIES / result.card.job)
             _write(folder / settings.file, settings, group, ctx.deadline)
         return [
             Exported(job=result.card.job, where=str(folder / settings.file))
@@ -113,6 +115,7 @@ def _copy(result: JobResults, settings: LocalSettings, target: Path) -> None:
     files = export_files(result, settings)
     if not files:
         return
+    target.parent.mkdir(exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         for file in files:

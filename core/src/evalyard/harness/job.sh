@@ -86,10 +86,10 @@ put_previous_away() {
   done
 }
 
-# All output goes to the log; by hand it is shown as well.
+# All output goes to the log; by hand it is shown as well, and where nobody can see the log (EVALYARD_SHOW).
 redirect_output() {
   : >"$log"
-  if [ "$by_hand" = false ] || [ -n "${EVALYARD_QUIET:-}" ]; then
+  if [ "$by_hand" = false ] && [ -z "${EVALYARD_SHOW:-}" ] || [ -n "${EVALYARD_QUIET:-}" ]; then
     # Appending: a container may write to the same file.
     exec >>"$log" 2>&1
     return
@@ -109,16 +109,21 @@ stop() {
   if [ -n "$child" ]; then stop_child; fi
 }
 
-# Asks the address $1, with whatever there is to ask with.
+# Asks the address $1, with whatever there is to ask with. A key that is in the environment goes along, unseen by ps.
 ask='
 if command -v curl >/dev/null 2>&1; then
-  curl -fs --noproxy "*" -m 5 -o /dev/null "$1"
+  printf "%s\n" "${EVALYARD_ASK_KEY:+header = \"Authorization: Bearer $EVALYARD_ASK_KEY\"}" |
+    curl -fs --noproxy "*" -m 5 -o /dev/null -K - "$1"
 elif command -v python3 >/dev/null 2>&1; then
-  python3 -c "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1], timeout=5)" "$1"
+  python3 -c "import os, sys, urllib.request as r
+key = os.environ.get(\"EVALYARD_ASK_KEY\")
+asked = r.Request(sys.argv[1], headers={\"Authorization\": \"Bearer \" + key} if key else {})
+r.build_opener(r.ProxyHandler({})).open(asked, timeout=5)" "$1"
 else
   # Not by its own -T: with that, the wget of some static builds of busybox crashes.
   if command -v timeout >/dev/null 2>&1; then limit="timeout 5"; else limit=; fi
-  http_proxy= https_proxy= $limit wget -q -O /dev/null "$1"
+  http_proxy= https_proxy= $limit wget -q -O /dev/null \
+    ${EVALYARD_ASK_KEY:+--header "Authorization: Bearer $EVALYARD_ASK_KEY"} "$1"
 fi'
 answers() { eval "$asks"' sh -c "$ask" sh "$1"' >/dev/null 2>&1; }
 
@@ -129,6 +134,10 @@ server_ended() {
 
 await_endpoint() {
   [ -n "$health" ] || return 0
+  if [ -n "${EVALYARD_API_KEY_NAME:-}" ]; then
+    eval "EVALYARD_ASK_KEY=\${$EVALYARD_API_KEY_NAME:-}"
+    export EVALYARD_ASK_KEY
+  fi
   say "waiting up to $ready_timeout s for the model server at $EVALYARD_BASE_URL$health"
   give_up=$(($(date +%s) + ready_timeout))
   while :; do

@@ -48,6 +48,7 @@ def job_script(
         ready_timeout_s: how long to wait for a served endpoint.
     """
     task, server, endpoint = job.task, job.server, job.endpoint
+    harness = job.harness if start is None else job.contained
     lines = [
         "#!/bin/sh",
         f"# {_comment(task.name)}, evalyard job {job.id}.",
@@ -55,7 +56,7 @@ def job_script(
         *_settings(
             title=f"{task.name} ({job.id})",
             log="logs/stdout.log",
-            results=job.harness.results.file if job.harness.results else "",
+            results=harness.results.file if harness.results else "",
             server="" if server is None else f"../{SERVER_FOLDER}",
             health="" if server is None else server.health_path,
             asks=asks,
@@ -67,7 +68,7 @@ def job_script(
         path = server.paths.get(endpoint.type or "chat", "")
         lines[-1:-1] = [f"  EVALYARD_ENDPOINT_URL=$EVALYARD_BASE_URL{quote(path)}", "  export EVALYARD_ENDPOINT_URL"]
     if start is None:
-        lines += program_functions(program if program is not None else job.harness.script, task.pre_cmd, task.post_cmd)
+        lines += program_functions(program if program is not None else harness.script, task.pre_cmd, task.post_cmd)
     else:
         lines += _functions(start, ":")
     return "\n".join(lines) + "\n\n" + machinery("job.sh")
@@ -102,6 +103,33 @@ def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1", s
     lines[-1:-1] = [f"  PORT=${{PORT:-{port}}}", "  export PORT"]
     lines += _functions(start, ":") if start is not None else program_functions(server.script)
     return "\n".join(lines) + "\n\n" + machinery("job.sh")
+
+
+def server_step_script(server: Server, invocation: str, *, host: str, start: str | None = None) -> str:
+    """Return `deployment/serve.sh`: the model server and no record of it, on `$PORT` of `host`.
+
+    For a backend that starts it inside of its own jobs, on one machine or several, and that watches and ends it there.
+    Whoever starts it sets PORT and EVALYARD_OUTPUT_DIR.
+
+    Args:
+        start: what starts it somewhere else, as for `job_script`.
+    """
+    lines = [
+        "#!/bin/sh",
+        f"# The model server of evalyard run {invocation} (recipe {server.recipe}), for as long as this runs.",
+        "set -u",
+        _TO_OWN_FOLDER,
+        "",
+        *_prepare(_server_exports(server, host, elsewhere=start is not None), {}, server.runtime),
+        *(_functions(start, ":") if start is not None else program_functions(server.script)),
+        "",
+        "EVALYARD_JOB_DIR=$(pwd)",
+        "export EVALYARD_JOB_DIR",
+        "reason='' code=1",
+        'if ! prepare; then echo "$reason"; exit "$code"; fi',
+        'exec sh -c "$(program)"',
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def with_server_script(server: Server, *, host: str = "127.0.0.1", before: str = "", after: str = "") -> str:

@@ -33,7 +33,7 @@ from evalyard.records import Handle, LaunchError, Need, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event
-from evalyard.store.layout import fetched_folder
+from evalyard.store.layout import job_folder
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Actor:
         return Situation(
             history=history,
             plans={job.number: plan for job in history.jobs if (plan := self._plan(job))},
-            fetches=self.run.session.can("fetch"),
+            fetches=self.run.session.fetches,
             resting=self.patience.resting() | self.outbox.resting(history),
         )
 
@@ -241,7 +241,7 @@ class Actor:
             self.run.session.fetch(
                 self.run.context(PROVISION_TIMEOUT_S),
                 attempt.handle,
-                fetched_folder(self.run.store, self.run.id, header),
+                job_folder(self.run.store, self.run.invocation, header),
             )
         except EvalyardError as error:
             if self.patience.again(("collect", number)):

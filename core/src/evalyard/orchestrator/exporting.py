@@ -142,6 +142,11 @@ def qualified(overrides: Iterable[str], destinations: Sequence[str]) -> Iterator
         yield text
 
 
+def _meant_for(name: str, overrides: Iterable[str]) -> list[str]:
+    """Return the overrides that change one destination, or the variables of all."""
+    return [text for text in overrides if re.match(rf"\W*export\.({re.escape(name)}|env_vars)\b", text)]
+
+
 def _destinations_of(status: RunStatus, destinations: Sequence[str]) -> Sequence[str]:
     names = destinations or status.history.invocation.auto_export
     if not names:
@@ -162,8 +167,7 @@ def _installed() -> str:
 def _of_run(
     store: Store, status: RunStatus, name: str, overrides: Sequence[str], without: dict[str, str]
 ) -> Iterator[_Package]:
-    mine = [text for text in overrides if re.match(rf"\W*export\.({re.escape(name)}|env_vars)\b", text)]
-    chosen, variables = prepare_export(store, status.id, name, mine, environ=os.environ)
+    chosen, variables = prepare_export(store, status.id, name, _meant_for(name, overrides), environ=os.environ)
     without |= {job.job: _why_none(job.state, job.reason) for job in status.jobs if not _succeeded(job.state)}
     jobs = {split_job_id(job.job)[1]: job for job in status.jobs if _succeeded(job.state)}
     history = status.history
@@ -184,8 +188,7 @@ def _of_run(
 def _of_folders(
     store: Store, folders: Sequence[Path], name: str, overrides: Sequence[str], without: dict[str, str]
 ) -> Iterator[_Package]:
-    mine = [text for text in overrides if re.match(rf"\W*export\.({re.escape(name)}|env_vars)\b", text)]
-    sections, declared = load_exports("{}", "command line", mine)
+    sections, declared = load_exports("{}", "command line", _meant_for(name, overrides))
     chosen = destination(name, sections)
     variables = environment(declared, (), os.environ, None)
     yield from _packed(store, (*folders, *_folders_of(chosen)), chosen, variables, without)

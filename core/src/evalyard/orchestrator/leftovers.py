@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator
 
 from attrs import evolve, frozen
 
@@ -64,18 +65,27 @@ def clean(store: Store, *, remove: bool) -> Cleaning:
         held = _held(history)
         if held and history.ended and not store.has_keeper(history.invocation.id):
             leftovers += _released(store, history, held) if remove else held
-    for connection in _connections(histories):
+    recorded = {history.invocation.connection.key: history.invocation.connection for history in histories}
+    for connection in recorded.values():
         try:
             leftovers += _orphans(store, connection, histories, remove=remove)
         except EvalyardError as error:
             unseen.append(f"{connection.executor}: {error.message}")
+    for connection in _unrecorded(recorded):
+        # Installed is not in use: what is not there has nothing of ours.
+        with contextlib.suppress(EvalyardError):
+            leftovers += _orphans(store, connection, histories, remove=remove)
     return Cleaning(leftovers=tuple(leftovers), unseen=tuple(unseen))
 
 
 def _held(history: History) -> list[Leftover]:
     """Return what a run holds that does not outlast it."""
     header = history.invocation
-    things = [(str(job.number), job.launched, f"job {header.id}.{job.number} has ended") for job in history.jobs]
+    things = [
+        (str(job.number), job.launched, f"job {header.id}.{job.number} has ended")
+        for job in history.jobs
+        if job.launched.exit_code is None  # one that said how it ended has left nothing behind
+    ]
     things += [
         (need.key, need.latest, f"run {header.id} has ended") for need in history.needs if not need.latest.kind.lasting
     ]
@@ -104,17 +114,16 @@ def _released(store: Store, history: History, held: list[Leftover]) -> Iterator[
         yield evolve(leftover, removed=not problem, problem=problem)
 
 
-def _connections(histories: list[History]) -> list[Connection]:
-    """Return every backend that runs were made at, and those that installed executors know by themselves."""
-    found = {history.invocation.connection.key: history.invocation.connection for history in histories}
+def _unrecorded(recorded: Collection[Hashable]) -> Iterator[Connection]:
+    """Yield the backends that installed executors know by themselves and no record names."""
     for plugin in installed(EXECUTORS):
         try:
             section = Section(name=plugin.name, path="execution", data={"output_dir": "."})
             connection: Connection = structure(section, load_executor(plugin.name).Settings).connection()
         except EvalyardError:
             continue  # it has to be told where its backend is, or cannot be loaded
-        found.setdefault(connection.key, connection)
-    return list(found.values())
+        if connection.key not in recorded:
+            yield connection
 
 
 def _orphans(store: Store, connection: Connection, histories: list[History], *, remove: bool) -> list[Leftover]:

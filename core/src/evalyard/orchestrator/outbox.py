@@ -120,12 +120,8 @@ def send(
 
 def exported_entries(name: str, attempts: Mapping[int, int], exported: Iterable[Exported]) -> list[Entry]:
     """Return journal entries for results that are at a destination."""
-    numbers = {one.job: split_job_id(one.job)[1] for one in exported}
-    return [
-        job_entry(Event.EXPORTED, number, attempts[number], destination=name, where=one.where)
-        for one in exported
-        if (number := numbers[one.job]) in attempts
-    ]
+    numbers = ((split_job_id(one.job)[1], one.where) for one in exported)
+    return [job_entry(Event.EXPORTED, n, attempts[n], destination=name, where=where) for n, where in numbers]
 
 
 def failed_entries(history: History, name: str, attempts: Mapping[int, int], error: EvalyardError) -> list[Entry]:

@@ -68,7 +68,7 @@ def plan_attempts(
         header, task = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
         try:
             benchmark = resolve(task, spec.endpoint, known)
-            endpoint = _endpoint(spec.endpoint, task, benchmark, server)
+            endpoint = _endpoint(spec.endpoint, task, benchmark, server, session.server_key)
             harness = harness_for(task, endpoint, benchmark, header.folder)
             card = card_for(spec, invocation, header.number, task, harness=harness, endpoint=endpoint, server=server)
             card_file = PlannedFile(path=f"{header.folder}/{CARD_FILE}", text=render_card(card))
@@ -161,7 +161,9 @@ def _check_servers(spec: RunSpec) -> None:
         raise given.error("", f"only executor lepton reads it; remove it (-o ~{given.path})")
 
 
-def _endpoint(given: EndpointSpec, task: TaskSpec, benchmark: Benchmark, server: Server | None) -> EndpointSpec:
+def _endpoint(
+    given: EndpointSpec, task: TaskSpec, benchmark: Benchmark, server: Server | None, server_key: str | None
+) -> EndpointSpec:
     kind = benchmark.endpoint_type
     if server is None:
         return evolve(given, type=kind, model_id=given.model_id or MODEL_ASKED_LATER)
@@ -169,7 +171,8 @@ def _endpoint(given: EndpointSpec, task: TaskSpec, benchmark: Benchmark, server:
         raise ConfigError(
             [f"{task.where}: wants an endpoint of type '{kind}'; the deployment has {', '.join(server.paths)}"]
         )
-    return evolve(given, type=kind, url=None, model_id=server.model_id)
+    key = given.api_key_name or server_key
+    return evolve(given, type=kind, url=None, model_id=server.model_id, api_key_name=key)
 
 
 def _run_files(spec: RunSpec, invocation: Invocation, server: Server | None) -> tuple[PlannedFile, ...]:

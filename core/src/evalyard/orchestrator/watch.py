@@ -29,6 +29,8 @@ SILENCE_GRACE_S = 270.0
 TAIL_BYTES = 4096
 SERVER_ENDED_CODES = (70, 72)
 """Exit codes by which the job script says that the model server ended, before or during the evaluation."""
+_BACKENDS_ENDS = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
+"""How a backend ends jobs that we did not ask it to end: a time limit, preemption, somebody's wish."""
 
 
 def look(runs: Sequence[OpenRun]) -> dict[str, Observation]:
@@ -120,6 +122,9 @@ def _changed(
         state, reason = verdict(attempt, record, "" if record.exit_code == 0 else _last_line(log))
         if servers_end and record.exit_code in SERVER_ENDED_CODES:
             reason = f"the model server ended: {servers_end}"
+        if state is JobState.FAILED and observation.reason and observation.state in _BACKENDS_ENDS:
+            # The job knows that it was stopped; whoever stopped it knows why.
+            state, reason = observation.state, observation.reason
         yield _entry(
             Event.STATE,
             attempt,

@@ -62,9 +62,19 @@ class Session:
         for extension in extensions:
             self._manager.register(extension)
 
+    @property
+    def server_key(self) -> str | None:
+        """The variable in which jobs find the key of a model server that this executor starts; None = it wants none."""
+        return getattr(self._executor, "server_key", None)
+
     def can(self, hook: str) -> bool:
         """Whether the executor has this capability."""
         return implements(self._executor, hook)
+
+    @property
+    def fetches(self) -> bool:
+        """Whether results have to be brought home."""
+        return self.can("fetch") and not self.connection.shares_disk
 
     def check(self, ctx: Context, plans: Sequence[Plan] = ()) -> tuple[Finding, ...]:
         """Preflight; empty when the executor offers none."""
@@ -125,7 +135,7 @@ class Session:
 
     def fetch(self, ctx: Context, handle: Handle, dest: Path) -> tuple[str, ...]:
         """Bring artifacts home; nothing to do where the disk is shared."""
-        return tuple(self._call("fetch", ctx=ctx, handle=handle, dest=dest)) if self.can("fetch") else ()
+        return tuple(self._call("fetch", ctx=ctx, handle=handle, dest=dest)) if self.fetches else ()
 
     def cancel(self, ctx: Context, handles: Sequence[Handle]) -> tuple[Handle, ...]:
         """Ask jobs to end; return those that could not be asked."""

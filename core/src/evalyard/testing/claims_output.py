@@ -90,7 +90,7 @@ class OutputClaims(Claims):
 
     def test_artifacts_come_home_as_often_as_they_are_asked_for(self, rig: Rig, tmp_path: Path) -> None:
         trial = rig.trial(task(LEAVE_RESULTS))
-        self.offered("fetch", there=trial.session.can("fetch"))
+        self.offered("fetch", there=trial.session.fetches)
         (handle,) = trial.begin()
         trial.await_end(handle)
         for _ in range(2):

@@ -28,7 +28,8 @@ def findings(plans: Sequence[Plan], *, which: Which = shutil.which) -> tuple[Fin
         int(need.payload["port"])
         for plan in plans
         for need in plan.needs
-        if need.kind is NeedKind.SERVER and need.payload.get("port")
+        # A server in a container listens in a network of its own.
+        if need.kind is NeedKind.SERVER and need.payload.get("port") and HOST in need.payload.get("base_url", HOST)
     }
     found += [_port(HOST, port) for port in sorted(wanted)]
     return tuple(found)

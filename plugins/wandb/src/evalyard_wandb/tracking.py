@@ -13,6 +13,8 @@ from evalyard import BackendError, ExportContext, Exported, JobResults, Transien
 from evalyard_wandb.payload import RunData, metrics, runs
 from evalyard_wandb.settings import WandbSettings
 
+LONGEST_SILENCE_S = 60.0
+"""Until the server's first answer; evalyard tries again, later, and meanwhile says why."""
 _OFFLINE = ("offline", "dryrun")
 
 
@@ -59,7 +61,7 @@ def _log(data: RunData, settings: WandbSettings, folder: Path, timeout_s: float)
         settings=wandb.Settings(
             console="off",
             disable_git=True,
-            init_timeout=max(1.0, timeout_s / 2),
+            init_timeout=max(1.0, min(timeout_s / 2, LONGEST_SILENCE_S)),
             save_code=False,
             silent=True,
             x_disable_meta=True,

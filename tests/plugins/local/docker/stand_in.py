@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from attrs import frozen
 
-from tests.core.harness.jobs import until
+from tests.core.harness.jobs import argv, by_hand, launched, until
 
 CONTAINER_ID = "c0ffee" * 10 + "beef"
 DOCKER = """\
@@ -69,6 +70,17 @@ class StandIn:
             "STAND_IN": str(self.folder),
             "WORK": str(self.work),
         }
+
+    def launched(self, **more: str) -> dict[str, str]:
+        """Return the environment in which evalyard starts a script that finds it."""
+        return {**launched(), **self.variables(), **more}
+
+    def by_hand(self, shell: str = "dash") -> subprocess.CompletedProcess[str]:
+        """Run the script as a person does."""
+        found = self.variables()
+        return by_hand(
+            self.work, *argv(shell, "run.sh"), PATH=found["PATH"], STAND_IN=found["STAND_IN"], WORK=found["WORK"]
+        )
 
     def add_program(self, name: str, text: str) -> None:
         """Put a program of shell text on PATH, before any other of this name."""

@@ -15,7 +15,7 @@ from evalyard.harness.evidence import read_exit
 from evalyard.harness.script import job_script
 from evalyard_local.docker.containers import KILLED
 from evalyard_local.docker.script import Container, container_text
-from tests.core.harness.jobs import SHELLS, argv, by_hand, end_of, launch, launched, make_job, start, until
+from tests.core.harness.jobs import SHELLS, end_of, launch, make_job, start, until
 from tests.plugins.local.docker.stand_in import CONTAINER_ID, StandIn, stand_in
 
 each_shell = pytest.mark.parametrize("shell", SHELLS)
@@ -31,7 +31,7 @@ def written(root: Path, shell: str = "dash", *, before: str = "") -> StandIn:
 
 
 def launch_it(made: StandIn, shell: str = "dash", **variables: str) -> ExitRecord:
-    return launch(made.work, launched(**made.variables(), **variables), shell)
+    return launch(made.work, made.launched(**variables), shell)
 
 
 def told(record: ExitRecord) -> tuple[int, str]:
@@ -52,16 +52,15 @@ def test_launched_a_container_is_made_waited_for_and_left_to_be_looked_at(shell:
     assert (made.work / "attempts" / "1" / "container").read_text() == CONTAINER_ID
 
 
-@each_shell
 @pytest.mark.parametrize(
     ("code", "out_of_memory", "reason"),
     [(7, False, ""), (137, False, KILLED), (137, True, "out of memory"), (0, False, ""), (0, True, "")],
     ids=["code", "killed", "out of memory", "success", "a child of it was out of memory"],
 )
-def test_it_ends_as_its_container_does(shell: str, code: int, out_of_memory: bool, reason: str, tmp_path: Path) -> None:
-    made = written(tmp_path, shell)
+def test_it_ends_as_its_container_does(code: int, out_of_memory: bool, reason: str, tmp_path: Path) -> None:
+    made = written(tmp_path)
     made.ends(code, out_of_memory=out_of_memory)
-    assert told(launch_it(made, shell)) == (code, reason)
+    assert told(launch_it(made)) == (code, reason)
 
 
 def test_what_a_harness_said_of_its_end_counts_more_than_that_it_was_killed(tmp_path: Path) -> None:
@@ -86,7 +85,7 @@ def test_launched_an_ended_container_stays_as_long_as_it_is_to_be_kept(
 ) -> None:
     made = written(tmp_path)
     made.ends(code)
-    running = start(made.work, launched(**made.variables(), EVALYARD_KEEP=keep))
+    running = start(made.work, made.launched(EVALYARD_KEEP=keep))
     assert end_of(running) == code
     until(lambda: not alive_in_session(running.pid))
     assert made.called("rm") == ([["rm", CONTAINER_ID]] if removed else [])
@@ -101,7 +100,6 @@ def alive_in_session(session: int) -> list[int]:
     return found
 
 
-@each_shell
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
@@ -117,12 +115,10 @@ def alive_in_session(session: int) -> list[int]:
     ],
     ids=["refused", "refused after it was made", "a flag"],
 )
-def test_a_start_that_is_refused_has_dockers_words_as_its_reason(
-    shell: str, said: str, reason: str, tmp_path: Path
-) -> None:
-    made = written(tmp_path, shell)
+def test_a_start_that_is_refused_has_dockers_words_as_its_reason(said: str, reason: str, tmp_path: Path) -> None:
+    made = written(tmp_path)
     made.answer("refused", said)
-    assert told(launch_it(made, shell)) == (125, reason)
+    assert told(launch_it(made)) == (125, reason)
     assert said.splitlines()[-1] in (made.work / "logs" / "stdout.log").read_text()
     assert made.calls[-1] == ["rm", "--force", CONTAINER_ID]
 
@@ -142,10 +138,9 @@ def test_a_container_that_somebody_else_removed_is_no_success_and_says_so(shell:
     assert told(launch_it(made, shell)) == (137, "its container was removed by somebody else")
 
 
-@each_shell
-def test_an_engine_that_goes_away_for_a_while_changes_nothing(shell: str, tmp_path: Path) -> None:
-    made = written(tmp_path, shell)
-    running = start(made.work, launched(**made.variables()), shell)
+def test_an_engine_that_goes_away_for_a_while_changes_nothing(tmp_path: Path) -> None:
+    made = written(tmp_path)
+    running = start(made.work, made.launched())
     made.await_call("wait")
     made.answer("away")
     until((made.folder / "missed").exists)
@@ -173,7 +168,7 @@ def test_a_signal_reaches_the_container_and_its_end_is_waited_for(shell: str, de
     made = written(tmp_path, shell)
     if deaf:
         made.answer("deaf")
-    running = start(made.work, launched(**made.variables()), shell)
+    running = start(made.work, made.launched(), shell)
     made.await_call("wait")
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
@@ -187,7 +182,7 @@ def test_a_signal_before_there_is_a_container_makes_none(shell: str, tmp_path: P
     made = written(tmp_path, shell)
     made.answer("nothing")
     made.answer("slow")
-    running = start(made.work, launched(**made.variables()), shell)
+    running = start(made.work, made.launched(), shell)
     made.await_call("run")
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
@@ -200,7 +195,7 @@ def test_a_signal_before_the_container_began_is_no_success(shell: str, tmp_path:
     made = written(tmp_path, shell)
     made.answer("slow_to_begin")
     made.answer("state", "created 0 false\n")
-    running = start(made.work, launched(**made.variables()), shell)
+    running = start(made.work, made.launched(), shell)
     until((made.work / "attempts" / "1" / "container").exists)
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
@@ -216,7 +211,7 @@ def test_by_hand_its_output_is_shown_and_it_is_removed(shell: str, tmp_path: Pat
     made = written(tmp_path, shell)
     made.answer("output", "what it says\n")
     made.ends(3)
-    done = by_hand(made.work, *argv(shell, "run.sh"), **made.variables())
+    done = made.by_hand(shell)
     assert done.returncode == 3
     assert "what it says\n" in done.stdout
     assert done.stdout == (made.work / "logs" / "stdout.log").read_text()
@@ -224,15 +219,14 @@ def test_by_hand_its_output_is_shown_and_it_is_removed(shell: str, tmp_path: Pat
     assert not made.called("pull")
 
 
-@each_shell
 @pytest.mark.parametrize(("unknown", "code"), [(False, 0), (True, 125)], ids=["it can be had", "it cannot"])
-def test_by_hand_an_image_that_is_not_here_is_pulled(shell: str, unknown: bool, code: int, tmp_path: Path) -> None:
-    made = written(tmp_path, shell)
+def test_by_hand_an_image_that_is_not_here_is_pulled(unknown: bool, code: int, tmp_path: Path) -> None:
+    made = written(tmp_path)
     made.answer("absent")
     if unknown:
         made.answer("unknown")
     made.ends()
-    assert by_hand(made.work, *argv(shell, "run.sh"), **made.variables()).returncode == code
+    assert made.by_hand().returncode == code
     assert made.called("pull") == [["pull", "img:1"]]
     assert bool(made.called("run")) is not unknown
 
@@ -242,7 +236,7 @@ def test_by_hand_the_network_that_it_made_is_removed_however_it_ends(answers: tu
     made = written(tmp_path, before="made_network=$(docker network create mine)")
     for name in answers:
         made.answer(name, "exited 0 false\n")
-    by_hand(made.work, **made.variables())
+    made.by_hand()
     assert made.calls[-1] == ["network", "rm", "made-network"]
 
 

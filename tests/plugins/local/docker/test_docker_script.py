@@ -19,7 +19,7 @@ from evalyard_local.docker.script import (
     loopback_text,
     refused_path,
 )
-from tests.core.harness.jobs import MARK, SHELLS, argv, by_hand, launch, launched, make_job
+from tests.core.harness.jobs import MARK, SHELLS, argv, launch, make_job
 from tests.core.harness.test_script import ODD
 from tests.plugins.local.docker.stand_in import StandIn, stand_in
 
@@ -114,7 +114,7 @@ def ran(root: Path, container: Container, shell: str = "dash", **variables: str)
     """Run such a script as evalyard does, and return with which words it made its container."""
     made = written(root, container, shell)
     made.ends()
-    record = launch(made.work, launched(**made.variables(), **variables), shell)
+    record = launch(made.work, made.launched(**variables), shell)
     assert (record.exit_code, record.reason) == (0, "")
     return made.run
 
@@ -175,7 +175,7 @@ def test_a_value_of_the_environment_is_passed_on_by_its_name_only(tmp_path: Path
 def test_by_hand_it_has_a_name_of_its_own_and_marks_that_say_so(shell: str, tmp_path: Path) -> None:
     made = written(tmp_path, CONTAINER, shell)
     made.ends()
-    assert by_hand(made.work, *argv(shell, "run.sh"), **made.variables()).returncode == 0
+    assert made.by_hand(shell).returncode == 0
     name = made.run[made.run.index("--name") + 1]
     assert name.startswith("ey-1-task-by-hand-")
     assert name.removeprefix("ey-1-task-by-hand-").isdecimal()
@@ -207,7 +207,7 @@ def test_a_user_that_nobody_told_is_asked_for(tmp_path: Path) -> None:
     made = written(tmp_path, CONTAINER)
     made.answer("user", "app\n")
     made.ends()
-    launch(made.work, launched(**made.variables()))
+    launch(made.work, made.launched())
     assert made.run[:2] == ["--user", US]
 
 
@@ -282,7 +282,7 @@ def test_gpus_are_all_there_are_where_there_are_any(code: int, words: list[str],
     (made.folder / "nvidia-smi").write_text(f"#!/bin/sh\nexit {code}\n")
     (made.folder / "nvidia-smi").chmod(0o755)
     made.ends()
-    launch(made.work, launched(**made.variables()))
+    launch(made.work, made.launched())
     assert made.run[2 : made.run.index("--init")] == words
 
 

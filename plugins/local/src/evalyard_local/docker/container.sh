@@ -70,6 +70,11 @@ esac
 case $state in
   *' 0 '*) ;;
   *' true') give_reason 'out of memory' ;;
+  *' 126 '* | *' 127 '*)
+    # Launched, what it writes itself is in the log: what Docker has is of whoever could not start it.
+    words=$(docker logs --tail 1 "$id" 2>&1)
+    if [ -n "${EVALYARD_LAUNCH:-}" ] && [ -n "$words" ]; then give_reason "$words"; fi
+    ;;
   *' 137 '*) [ -e artifacts/.reason ] || give_reason 'killed by SIGKILL: by somebody, or for want of memory' ;;
 esac
 

@@ -45,6 +45,7 @@ from evalyard_local.docker.script import (
     refused_path,
 )
 from evalyard_local.plans import FILES_NEED, SERVER_NEED
+from evalyard_local.processes import ATTEMPT_VARIABLE
 from evalyard_local.settings import Settings
 
 SERVER_PORT = 8000
@@ -148,7 +149,7 @@ def _harness_container(settings: Settings, job: Job, image: str, before: str) ->
         binds=(*binds, *_user_binds(settings.mounts.evaluation)),
         secrets=any(file.path == f"{job.folder}/.secrets.env" for file in job.files),
         log="logs/stdout.log",
-        variables=(*job_variables(job), CONTAINER_VARIABLE),
+        variables=(*job_variables(job), CONTAINER_VARIABLE, ATTEMPT_VARIABLE),
         settings={"EVALYARD_JOB_DIR": JOB_INSIDE, "EVALYARD_OUTPUT_DIR": INSIDE.artifacts},
         before=before,
         # By a process number of its own, every container would choose the same port.

@@ -153,8 +153,12 @@ def network_text() -> str:
     labels = " ".join(f"--label {name}={value}" for name, value in _OURS.items())
     return f"""\
 {NETWORK_VARIABLE}=${{{NETWORK_VARIABLE}:-$container}}
-docker network inspect "${NETWORK_VARIABLE}" >/dev/null 2>&1 ||
-  made_network=$(docker network create {labels} "${NETWORK_VARIABLE}")"""
+if ! docker network inspect "${NETWORK_VARIABLE}" >/dev/null 2>&1; then
+  made_network=$(docker network create {labels} "${NETWORK_VARIABLE}" 2>&1) || {{
+    echo "$made_network" | tee "$EVALYARD_OUTPUT_DIR/.reason"
+    exit 125
+  }}
+fi"""
 
 
 def gpu_text(gpus: str) -> str:
