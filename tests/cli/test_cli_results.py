@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalyard.results.flat import SCORE_FIELDS
+from evalyard.scoring.flat import SCORE_FIELDS
 from tests.cli.yard import Yard
 
 

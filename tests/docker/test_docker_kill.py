@@ -34,7 +34,9 @@ def test_a_harness_flushes_when_it_is_killed_and_its_container_is_not_killed_for
 
 
 def test_harnesses_that_ignore_sigterm_are_killed_side_by_side_after_one_grace(yard: Dockyard) -> None:
-    stubborn = "trap 'echo term-{0} >> " + SHARED + "' TERM; while :; do echo alive-{0} >> " + SHARED + "; sleep 0.2; done"
+    stubborn = (
+        "trap 'echo term-{0} >> " + SHARED + "' TERM; while :; do echo alive-{0} >> " + SHARED + "; sleep 0.2; done"
+    )
     tasks = [yard.task(name, stubborn.format(name)) for name in NAMES]
     yard.config(*tasks, execution=shared(yard, kill_grace_s=4, max_parallel=len(NAMES), keep="all"))
     invocation = yard.run("run.yaml")

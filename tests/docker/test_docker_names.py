@@ -63,7 +63,7 @@ def test_a_strangers_container_of_the_same_name_is_left_alone_and_is_the_reason(
         (handle,) = trial.begin()
         ended = trial.await_end(handle)
         assert ended.state is JobState.FAILED
-        assert f'The container name "/{name}" is already in use' in ended.reason
+        assert f"The container name /{name} is already in use" in ended.reason
         trial.cancel()
         trial.close()
         assert inspected(theirs)["State"]["Running"]

@@ -44,9 +44,7 @@ def yard(tmp_path: Path, engine: Engine, busybox_image: str) -> Iterator[Dockyar
 
 @ENDINGS
 @pytest.mark.parametrize("engine", [True], indirect=True, ids=["live-restore"])
-def test_a_container_that_outlives_the_engine_succeeds(
-    yard: Dockyard, engine: Engine, number: signal.Signals
-) -> None:
+def test_a_container_that_outlives_the_engine_succeeds(yard: Dockyard, engine: Engine, number: signal.Signals) -> None:
     yard.config(yard.gated("one"), yard.gated("two"), execution={"max_parallel": 2})
     invocation = yard.run("run.yaml")
     for name in ("one", "two"):

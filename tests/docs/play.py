@@ -22,7 +22,7 @@ import pytest
 from attrs import define, field
 
 from evalyard.cli.app import call
-from evalyard.results.parse import parse_results
+from evalyard.scoring.parse import parse_results
 from evalyard.store.runs import Store
 from tests.docker_images import BUSYBOX, PYTHON
 from tests.docs.blocks import REPOSITORY, Block, Command, Page, PageError

@@ -11,8 +11,8 @@ import pytest
 
 import evalyard
 from evalyard.api import look
-from evalyard.results.compare import ALPHA, LOWER_IS_BETTER, METHOD
-from evalyard.results.flat import SCORE_FIELDS
+from evalyard.scoring.compare import ALPHA, LOWER_IS_BETTER, METHOD
+from evalyard.scoring.flat import SCORE_FIELDS
 from tests.docs.blocks import REPOSITORY, read_page
 from tests.docs.test_reference import COMMANDS, bare, fields_of, in_backticks, rows, said, section
 
@@ -50,7 +50,7 @@ def test_the_method_and_its_threshold_are_those_of_the_code() -> None:
 
 def test_functions_are_documented_with_their_arguments() -> None:
     documented = {bare(row[0]) for row in rows(PYTHON, "Python")}
-    functions = {"run": evalyard.run, **{name: getattr(look, name) for name in ("status", "job_results", "scores")}}
+    functions = {"run": evalyard.run, **{name: getattr(look, name) for name in ("status", "results", "scores")}}
     assert documented == {f"{name}({_arguments(function)})" for name, function in functions.items()}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from evalyard.cli.app import call
-from evalyard.results.parse import read_results
-from evalyard.results.records import Score
+from evalyard.scoring.parse import read_results
+from evalyard.scoring.records import Score
 from evalyard.specs import ResultFile, ResultFormat
 
 pytestmark = pytest.mark.harness

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 
 from evalyard import JobCard, JobResults, JobState, Score
-from evalyard.results.card import render_card
+from evalyard.scoring.card import render_card
 
 RUN = "a1b2c3d4"
 CONFIG = """

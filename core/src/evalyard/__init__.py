@@ -1,6 +1,6 @@
 """evalyard launches LLM evaluations on whatever backend has a plugin.
 
-What this module exports is all that a plugin needs, and all that it may import; `run`, `status`, `job_results` and
+What this module exports is all that a plugin needs, and all that it may import; `run`, `status`, `results` and
 `scores` are for programs. Names are imported when they are first used, so that `import evalyard` costs nothing.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         run as run,
     )
     from evalyard.api.look import (
-        job_results as job_results,
+        results as results,
         scores as scores,
         status as status,
     )
@@ -126,11 +126,11 @@ if TYPE_CHECKING:
         Server as Server,
         Severity as Severity,
     )
-    from evalyard.results.records import (
+    from evalyard.scoring.records import (
         JobResults as JobResults,
         Score as Score,
     )
-    from evalyard.results.select import (
+    from evalyard.scoring.select import (
         full_name as full_name,
         label as label,
     )
@@ -162,7 +162,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "evalyard.api.launch": "run",
-    "evalyard.api.look": "job_results scores status",
+    "evalyard.api.look": "results scores status",
     "evalyard.config.typed": "structure",
     "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
     "evalyard.exports.context": "ExportContext",
@@ -189,8 +189,8 @@ _HOMES = {
         "Binding Connection ExitRecord Finding Handle Harness Job JobCard LaunchError LogChunk Mount Need NeedKind "
         "Observation Plan PlannedFile SecretRef Server Severity"
     ),
-    "evalyard.results.records": "JobResults Score",
-    "evalyard.results.select": "full_name label",
+    "evalyard.scoring.records": "JobResults Score",
+    "evalyard.scoring.select": "full_name label",
     "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",
     "evalyard.specs": (
         "CommandSpec DeploymentSpec EndpointSpec EnvValue EnvVars ResultFile ResultFormat Section ServerPaths "

@@ -1,4 +1,4 @@
-"""evalyard from Python: `evalyard.run`, `status`, `job_results` and `scores`."""
+"""evalyard from Python: `evalyard.run`, `status`, `results` and `scores`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_run_is_started_seen_through_and_read(config: Path, capfd: pytest.Capt
     run = evalyard.run(config, ["config.params.limit_samples=10"])
     assert [(job.job, job.state) for job in run.jobs] == [(f"{run.id}.1", JobState.SUCCEEDED)]
     assert [status.id for status in evalyard.status(run.id)] == [run.id]
-    (result,) = evalyard.job_results(run.id)
+    (result,) = evalyard.results(run.id)
     assert (result.card.model_id, result.limited, result.scores[0].value) == ("m", True, 0.5)
     (row,) = evalyard.scores(run.id)
     assert (row["task"], row["metric"], row["value"], row["limit_samples"]) == ("t", "acc", 0.5, 10)
@@ -53,7 +53,7 @@ def test_without_waiting_the_run_is_left_to_itself(config: Path) -> None:
 def test_a_job_that_fails_is_a_state_and_no_error(config: Path) -> None:
     run = evalyard.run(config, ["evaluation.tasks[0].harness.command='exit 3'"])
     assert run.jobs[0].state is JobState.FAILED
-    (result,) = evalyard.job_results(run.id)
+    (result,) = evalyard.results(run.id)
     assert (result.scores, result.problem) == ((), "FAILED: exit code 3")
     assert evalyard.scores(run.id) == []
 

@@ -10,9 +10,9 @@ import math
 import pytest
 
 from evalyard.exports.result_file import DamagedFileError, merged_csv, merged_json
-from evalyard.results.flat import SCORE_FIELDS
-from evalyard.results.records import JobResults, Score
-from tests.core.results.jobs import job, score
+from evalyard.scoring.flat import SCORE_FIELDS
+from evalyard.scoring.records import JobResults, Score
+from tests.core.scoring.jobs import job, score
 
 FIRST, SECOND = "a1b2c3d4.1", "b1b2c3d4.1"
 

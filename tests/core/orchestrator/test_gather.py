@@ -13,9 +13,9 @@ from attrs import evolve
 from evalyard.orchestrator.gather import gather, gather_folders
 from evalyard.orchestrator.survey import survey
 from evalyard.records import Handle, Invocation, JobCard, NeedKind, Plan
-from evalyard.results.card import CARD_FILE, render_card
-from evalyard.results.document import ResultsError
-from evalyard.results.records import JobResults
+from evalyard.scoring.card import CARD_FILE, render_card
+from evalyard.scoring.document import ResultsError
+from evalyard.scoring.records import JobResults
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
 from evalyard.store.lookup import Selection

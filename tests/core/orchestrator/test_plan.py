@@ -21,7 +21,7 @@ from evalyard.orchestrator.plan import (
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
 from evalyard.records import Connection, Invocation, Job, Need, NeedKind, Plan, PlannedFile, SecretRef
-from evalyard.results.card import parse_card
+from evalyard.scoring.card import parse_card
 from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
 from tests.core.store.records import invocation, plans
 

@@ -13,7 +13,7 @@ from evalyard.records import JobCard
 from evalyard.report.content import describe
 from evalyard.report.render import render
 from evalyard.report.texts import Texts, read_texts
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.records import JobResults, Score
 from evalyard.states import JobState
 
 MADE_AT = datetime(2026, 11, 21, 20, 45, tzinfo=UTC)

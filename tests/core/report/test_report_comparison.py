@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalyard.report.comparison import ComparedScore, compared_runs
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from tests.core.report.made_up import OTHER_RUN, RUN, job, score
 
 

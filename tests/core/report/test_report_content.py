@@ -7,7 +7,7 @@ import pytest
 from evalyard.report.content import Report, describe
 from evalyard.report.scores import duration_s, duration_text, moment_text
 from evalyard.report.texts import Texts
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.states import JobState
 from tests.core.report.made_up import MADE_AT, OTHER_RUN, RUN, job, score
 

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from evalyard.report.plots import BLOCK_ROWS, UNIT_AXIS, Bar, Panel, nice_axis, panels
 from evalyard.report.scores import shown_scores
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from tests.core.report.made_up import OTHER_RUN, RUN, job, score
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from evalyard.report.render import GENERATOR
 from evalyard.report.texts import Texts
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.secrets import redact
 from evalyard.states import JobState
 from tests.core.report.made_up import OTHER_RUN, full_page, job, page, score

@@ -17,7 +17,7 @@ from evalyard.report.texts import (
     read_texts,
     went_wrong,
 )
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.secrets import render_env_file
 from evalyard.states import JobState
 from tests.core.report.made_up import job, score

@@ -9,8 +9,8 @@ from typing import Any
 from evalyard.errors import UsageError
 from evalyard.orchestrator.gather import gather, gather_folders
 from evalyard.orchestrator.survey import RunStatus, survey
-from evalyard.results.flat import score_rows
-from evalyard.results.records import JobResults
+from evalyard.scoring.flat import score_rows
+from evalyard.scoring.records import JobResults
 from evalyard.store.lookup import look_up_all, unended
 from evalyard.store.runs import Store
 
@@ -28,7 +28,7 @@ def status(*ids: str) -> tuple[RunStatus, ...]:
     return tuple(survey(store, look_up_all(store, ids) if ids else unended(store)[0]))
 
 
-def job_results(*ids: str, folders: Sequence[str | Path] = ()) -> tuple[JobResults, ...]:
+def results(*ids: str, folders: Sequence[str | Path] = ()) -> tuple[JobResults, ...]:
     """Return what jobs measured, and where their numbers come from. A job without scores says why in `problem`.
 
     Args:
@@ -48,9 +48,9 @@ def job_results(*ids: str, folders: Sequence[str | Path] = ()) -> tuple[JobResul
 
 
 def scores(*ids: str, folders: Sequence[str | Path] = ()) -> list[dict[str, Any]]:
-    """Return a flat dict for each score that `job_results` finds: rows for a data frame, fields of `results --json`.
+    """Return a flat dict for each score that `results` finds: rows for a data frame, fields of `results --json`.
 
     Raises:
-        UsageError, ResultsError: as `job_results`.
+        UsageError, ResultsError: as `results`.
     """
-    return score_rows(job_results(*ids, folders=folders))
+    return score_rows(results(*ids, folders=folders))

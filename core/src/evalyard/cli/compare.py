@@ -8,17 +8,17 @@ from typing import IO, Annotated, Any
 
 from cyclopts import Parameter
 
-from evalyard.api.look import job_results
+from evalyard.api import look
 from evalyard.cli.formats import AsCsv, AsMarkdown, check_one_format, csv_text, escaped, markdown_table
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import Row, put, put_json, say, show_table
 from evalyard.cli.results import Metrics
 from evalyard.cli.scores import MARK, show_problems
 from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK, UsageError
-from evalyard.results.compare import ALPHA, METHOD, Comparison, Measured, compare as compared, drops, job_notes
-from evalyard.results.records import JobResults
-from evalyard.results.select import label, only
-from evalyard.results.table import style_of
+from evalyard.scoring.compare import ALPHA, METHOD, Comparison, Measured, compare as compared, drops, job_notes
+from evalyard.scoring.records import JobResults
+from evalyard.scoring.select import label, only
+from evalyard.scoring.table import style_of
 
 COLUMNS = ("run", "task", "metric", "n", "baseline", "value", "difference", "stderr", "p", "change")
 FIELDS = (
@@ -67,7 +67,7 @@ def compare(
         raise UsageError("there is nothing to compare it with", hint=f"evalyard compare {baseline} ID")
     if max_drop is not None and not max_drop >= 0:
         raise UsageError(f"--max-drop {max_drop:g}: expected 0 or more, in the units of the scores")
-    sets = [job_results(name) for name in (baseline, *others)]
+    sets = [look.results(name) for name in (baseline, *others)]
     jobs = [job for found in sets for job in found]
     chosen = {job.card.job: job for job in only(jobs, metric)}
     first, *rest = [[chosen[job.card.job] for job in found] for found in sets]

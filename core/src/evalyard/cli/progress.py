@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evalyard.records import JobCard
-from evalyard.results.document import number
+from evalyard.scoring.document import number
 
 BAR_CELLS = 20
 MOST_SHARE = 0.99

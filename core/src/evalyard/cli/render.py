@@ -15,7 +15,7 @@ from evalyard.states import JobState
 
 if TYPE_CHECKING:
     from evalyard.orchestrator.survey import JobStatus, RunStatus
-    from evalyard.results.records import JobResults
+    from evalyard.scoring.records import JobResults
 
 STATE_STYLES = {
     JobState.SUCCEEDED.value: "green",

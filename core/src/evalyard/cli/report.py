@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from evalyard.api.look import job_results
+from evalyard.api import look
 from evalyard.cli.render import put, say
 from evalyard.cli.results import JobDirs
 from evalyard.cli.streams import deliver
@@ -53,7 +53,7 @@ def report(
 
     if output != STDOUT:
         check_target(output, force=force)
-    jobs = job_results(*ids, folders=job_dirs)
+    jobs = look.results(*ids, folders=job_dirs)
 
     from evalyard.report.content import describe
     from evalyard.report.render import render

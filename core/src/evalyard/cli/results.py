@@ -8,13 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from evalyard.api.look import job_results
+from evalyard.api import look
 from evalyard.cli.formats import AsCsv, AsMarkdown, check_one_format
 from evalyard.cli.options import AsJson
 from evalyard.cli.render import say
 from evalyard.cli.scores import put_scores, show_problems, show_scores
 from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK, UsageError
-from evalyard.results.select import failed_gates, only, parse_gate
+from evalyard.scoring.select import failed_gates, only, parse_gate
 
 Metrics = Annotated[
     tuple[str, ...],
@@ -66,7 +66,7 @@ def results(
     if ids and job_dirs:
         raise UsageError("ids and --job-dirs exclude each other")
     gates = [parse_gate(text) for text in fail_under]
-    jobs = job_results(*ids, folders=job_dirs)
+    jobs = look.results(*ids, folders=job_dirs)
     failed = failed_gates(jobs, gates)
     shown = only(jobs, metric)
     if json or csv or markdown:

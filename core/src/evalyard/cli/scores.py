@@ -7,9 +7,9 @@ from typing import IO
 
 from evalyard.cli.formats import csv_text, escaped, markdown_table
 from evalyard.cli.render import Row, duration, put, put_json, say, show_table
-from evalyard.results.flat import SCORE_FIELDS, score_rows
-from evalyard.results.records import JobResults
-from evalyard.results.table import limit_text, rows
+from evalyard.scoring.flat import SCORE_FIELDS, score_rows
+from evalyard.scoring.records import JobResults
+from evalyard.scoring.table import limit_text, rows
 
 COLUMNS = ("job", "task", "metric", "value", "stderr", "n", "time")
 MARK = "*"

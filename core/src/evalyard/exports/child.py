@@ -13,7 +13,7 @@ from evalyard.errors import EvalyardError, PluginError, Transient
 from evalyard.exports.context import ExportContext
 from evalyard.exports.destination import destination
 from evalyard.exports.records import Exported
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.specs import Section
 from evalyard.store.journal import converter
 from evalyard.store.locks import Free, try_lock

@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import frozen
 
 from evalyard.exports.settings import ExportSettings
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 
 RUN_CONFIG = "run_config.yml"
 """What a harness was told, in the task's folder."""

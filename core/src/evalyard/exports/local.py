@@ -18,7 +18,7 @@ from evalyard.exports.files import export_files, task_folder
 from evalyard.exports.records import Exported
 from evalyard.exports.result_file import merged_csv, merged_json
 from evalyard.exports.settings import ExportSettings
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.store.locks import Free, try_lock
 
 COPIES = "jobs"

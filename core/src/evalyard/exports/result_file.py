@@ -15,8 +15,8 @@ from typing import Any
 from attrs import evolve
 
 from evalyard.errors import UsageError
-from evalyard.results.flat import SCORE_FIELDS, score_rows
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.flat import SCORE_FIELDS, score_rows
+from evalyard.scoring.records import JobResults, Score
 
 Choice = Callable[[JobResults], tuple[Score, ...]]
 """Which scores of a job are wanted."""

@@ -29,7 +29,7 @@ from evalyard.errors import (
 )
 from evalyard.exports.destination import Destination
 from evalyard.exports.records import Exported
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.store.journal import converter
 
 EXPORT_TIMEOUT_S = 600.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from evalyard.results.records import JobResults, Score
-from evalyard.results.select import fits
+from evalyard.scoring.records import JobResults, Score
+from evalyard.scoring.select import fits
 
 
 @frozen(kw_only=True)

@@ -84,7 +84,10 @@ def carried_server(server: Server, invocation: str) -> tuple[str, ...]:
         f"root=${{{PLACE_VARIABLE}:-/evalyard}}",
         'put() { mkdir -p "$root/${1%/*}" && printf %s "$3" >"$root/$1" && chmod "$2" "$root/$1"; }',
         *_unpack([serve, *server.files]),
-        *(f'export {name}="${{{source}:?is not set where the server runs}}"' for name, source in server.runtime.items()),
+        *(
+            f'export {name}="${{{source}:?is not set where the server runs}}"'
+            for name, source in server.runtime.items()
+        ),
         f"EVALYARD_JOB_DIR=$root/{SERVER_FOLDER} EVALYARD_OUTPUT_DIR=$root/{SERVER_FOLDER}/artifacts",
         "export EVALYARD_JOB_DIR EVALYARD_OUTPUT_DIR",
         'unpack && mkdir -p "$EVALYARD_OUTPUT_DIR" || exit 73',

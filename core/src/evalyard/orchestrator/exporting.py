@@ -20,7 +20,7 @@ from evalyard.orchestrator.gather import gather_folders
 from evalyard.orchestrator.outbox import exported_entries, failed_entries, prepare_export, send
 from evalyard.orchestrator.survey import RunStatus, survey
 from evalyard.plugins.discovery import EXPORTERS, installed
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.states import JobState
 from evalyard.store.lookup import Selection
 from evalyard.store.runs import Store

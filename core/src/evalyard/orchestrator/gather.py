@@ -11,10 +11,10 @@ from evalyard.ids import split_job_id
 from evalyard.orchestrator.survey import JobStatus, RunStatus
 from evalyard.orchestrator.watch import verdict
 from evalyard.records import JobCard, NeedKind
-from evalyard.results.card import CARD_FILE, card_of, parse_card
-from evalyard.results.document import ResultsError
-from evalyard.results.parse import read_results
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.card import CARD_FILE, card_of, parse_card
+from evalyard.scoring.document import ResultsError
+from evalyard.scoring.parse import read_results
+from evalyard.scoring.records import JobResults, Score
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History
 from evalyard.store.layout import job_folder

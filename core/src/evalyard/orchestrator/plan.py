@@ -16,7 +16,7 @@ from evalyard.harness.script import SERVER_FOLDER, run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
 from evalyard.records import Invocation, Job, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
-from evalyard.results.card import CARD_FILE, card_for, render_card, with_card
+from evalyard.scoring.card import CARD_FILE, card_for, render_card, with_card
 from evalyard.secrets import SECRETS_FILE
 from evalyard.serving.recipes import secret_refs, server_for
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec, ValueSource

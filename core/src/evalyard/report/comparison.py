@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from evalyard.results.compare import Comparison, Measured, compare, lower_is_better
-from evalyard.results.records import JobResults
-from evalyard.results.select import label
-from evalyard.results.table import style_of
+from evalyard.scoring.compare import Comparison, Measured, compare, lower_is_better
+from evalyard.scoring.records import JobResults
+from evalyard.scoring.select import label
+from evalyard.scoring.table import style_of
 
 SMALLEST_P = 0.001
 

@@ -15,7 +15,7 @@ from evalyard.report.comparison import ComparedRun, compared_runs
 from evalyard.report.plots import Panel, panels
 from evalyard.report.scores import ShownScore, duration_s, duration_text, moment_text, shown_scores
 from evalyard.report.texts import TAIL_LINES, Texts, last_lines, went_wrong
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.specs import ResultFile
 from evalyard.states import JobState
 

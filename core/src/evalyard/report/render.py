@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalyard.report.content import Report
 from evalyard.report.texts import presentable
-from evalyard.results.compare import ALPHA, METHOD
+from evalyard.scoring.compare import ALPHA, METHOD
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from attrs import frozen
 
-from evalyard.results.records import JobResults
-from evalyard.results.table import rows
+from evalyard.scoring.records import JobResults
+from evalyard.scoring.table import rows
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from evalyard.results.records import JobResults
+from evalyard.scoring.records import JobResults
 from evalyard.secrets import learn_saved, redact
 from evalyard.states import JobState
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from attrs import evolve
+
 from evalyard import (
     REVOKED_FOLDER,
     SERVER_FOLDER,
@@ -112,7 +114,8 @@ def orphans(owner: str, known: Mapping[str, str]) -> tuple[Handle, ...]:
     for name, attempt in processes.leaders_of(owner).items():
         record = read_start(attempt.directory, attempt.number)
         if attempt.mark not in marks and record is not None and record.mark == attempt.mark:
-            found.append(_handle(name, attempt, record, settled(attempt) or Settled()))
+            # What no record knows is not kept to be looked at.
+            found.append(_handle(name, attempt, record, evolve(settled(attempt) or Settled(), keep="")))
     return tuple(found)
 
 

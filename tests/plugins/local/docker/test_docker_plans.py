@@ -152,6 +152,7 @@ set -- \\
   --env NEMO_EVALUATOR_TELEMETRY_LEVEL \\
   --env PYTHONUNBUFFERED \\
   --env EVALYARD_CONTAINER \\
+  --env EVALYARD_ATTEMPT \\
   --env 'EVALYARD_JOB_DIR=/evalyard/job' \\
   --env 'EVALYARD_OUTPUT_DIR=/results' \\
   --env ADAPTER_PORT="$((10000 + $$ % 20000))" \\

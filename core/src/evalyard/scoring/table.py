@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from evalyard.results.records import Score
-from evalyard.results.select import label
+from evalyard.scoring.records import Score
+from evalyard.scoring.select import label
 
 
 @frozen(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evalyard.records import JobCard
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.records import JobResults, Score
 from evalyard.states import JobState
 
 

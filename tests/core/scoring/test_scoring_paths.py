@@ -1,4 +1,4 @@
-"""evalyard.results.paths: scores of any file, found by dotted paths."""
+"""evalyard.scoring.paths: scores of any file, found by dotted paths."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evalyard.results.document import ResultsError
-from evalyard.results.parse import parse_results, read_results
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError
+from evalyard.scoring.parse import parse_results, read_results
+from evalyard.scoring.records import Score
 from evalyard.specs import ResultFile, ResultFormat
 
 DATA = {

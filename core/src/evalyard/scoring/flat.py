@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.records import JobResults, Score
 
 SCORE_FIELDS = (
     "job",

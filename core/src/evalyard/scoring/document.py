@@ -43,7 +43,7 @@ def load_yaml(text: str, source: str) -> Any:
     import yaml
     from yaml import MarkedYAMLError
 
-    from evalyard.results.yaml_loader import Loader
+    from evalyard.scoring.yaml_loader import Loader
 
     try:
         return yaml.load(text, Loader)  # noqa: S506 - a safe one

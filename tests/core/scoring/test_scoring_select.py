@@ -1,4 +1,4 @@
-"""evalyard.results.select: scores by name and pattern, and gates that no damaged or absent score slips through."""
+"""evalyard.scoring.select: scores by name and pattern, and gates that no damaged or absent score slips through."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 
 from evalyard.errors import UsageError
-from evalyard.results.select import Gate, failed_gates, fits, only, parse_gate
+from evalyard.scoring.select import Gate, failed_gates, fits, only, parse_gate
 
 from .jobs import failed, job, score
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalyard.results.document import ResultsError, known_count, known_stderr, number
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError, known_count, known_stderr, number
+from evalyard.scoring.records import Score
 
 NO_FILTER = "none"
 _STDERR = "_stderr"

@@ -1,4 +1,4 @@
-"""evalyard.results.compare: differences with their error, what is significant, and what makes them questionable."""
+"""evalyard.scoring.compare: differences with their error, what is significant, and what makes them questionable."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import random
 import pytest
 from scipy.stats import norm  # type: ignore[import-untyped]
 
-from evalyard.results.compare import Comparison, compare, drops, lower_is_better, stderr_of_difference, two_sided_p
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.compare import Comparison, compare, drops, lower_is_better, stderr_of_difference, two_sided_p
+from evalyard.scoring.records import JobResults, Score
 
 from .jobs import job, score
 

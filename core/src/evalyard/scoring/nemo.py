@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalyard.results.document import ResultsError, known_count, known_stderr, number
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError, known_count, known_stderr, number
+from evalyard.scoring.records import Score
 
 
 def nemo_scores(root: Any, source: str) -> tuple[Score, ...]:

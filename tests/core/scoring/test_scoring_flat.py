@@ -1,10 +1,10 @@
-"""evalyard.results.flat: one flat row a score, with where it comes from."""
+"""evalyard.scoring.flat: one flat row a score, with where it comes from."""
 
 from __future__ import annotations
 
 import json
 
-from evalyard.results.flat import SCORE_FIELDS, score_rows
+from evalyard.scoring.flat import SCORE_FIELDS, score_rows
 
 from .jobs import failed, job, score
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from evalyard.harness.smoke.cli import main
-from evalyard.results.document import ResultsError
-from evalyard.results.parse import parse_results, read_results
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError
+from evalyard.scoring.parse import parse_results, read_results
+from evalyard.scoring.records import Score
 from evalyard.specs import ResultFile
 from tests.core.harness.smoke_servers import demo_endpoint
 
@@ -172,7 +172,7 @@ def test_bytes_that_are_no_text_are_an_error_with_their_line(tmp_path: Path) -> 
 
 
 def test_a_file_far_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evalyard.results.document.MAX_BYTES", 100)
+    monkeypatch.setattr("evalyard.scoring.document.MAX_BYTES", 100)
     (tmp_path / "results.yml").write_text(NEMO)
     with pytest.raises(ResultsError, match="is this a result file"):
         read_results(tmp_path)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalyard.results.document import ResultsError, number
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError, number
+from evalyard.scoring.records import Score
 
 
 def scores_at(root: Any, paths: Mapping[str, str], source: str, task: str) -> tuple[Score, ...]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from evalyard.results.records import JobResults, Score
-from evalyard.results.select import full_name
-from evalyard.results.table import limit_text
+from evalyard.scoring.records import JobResults, Score
+from evalyard.scoring.select import full_name
+from evalyard.scoring.table import limit_text
 
 METHOD = "two-sided z test of independent estimates, from the stated standard errors"
 ALPHA = 0.05

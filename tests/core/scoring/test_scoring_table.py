@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from evalyard.results.records import Score
-from evalyard.results.table import Row, rows
+from evalyard.scoring.records import Score
+from evalyard.scoring.table import Row, rows
 
 
 def row(value: float, stderr: float | None = None, n: int | None = None, metric: str = "acc") -> Row:

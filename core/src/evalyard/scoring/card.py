@@ -13,7 +13,7 @@ from attrs import evolve
 import evalyard
 from evalyard.ids import job_id
 from evalyard.records import Harness, Invocation, JobCard, Plan, PlannedFile, Server
-from evalyard.results.document import number
+from evalyard.scoring.document import number
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec
 
 CARD_FILE = "job.json"

@@ -1,4 +1,4 @@
-"""evalyard.results.lm_eval: lm-eval's result files."""
+"""evalyard.scoring.lm_eval: lm-eval's result files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from evalyard.results.document import ResultsError
-from evalyard.results.parse import parse_results
-from evalyard.results.records import Score
+from evalyard.scoring.document import ResultsError
+from evalyard.scoring.parse import parse_results
+from evalyard.scoring.records import Score
 from evalyard.specs import ResultFile, ResultFormat
 
 LM_EVAL = ResultFile(file="results.json", format=ResultFormat.LM_EVAL)

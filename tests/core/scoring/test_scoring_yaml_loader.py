@@ -1,4 +1,4 @@
-"""evalyard.results.yaml_loader: what the configuration's own reader of YAML makes of a text, and no more."""
+"""evalyard.scoring.yaml_loader: what the configuration's own reader of YAML makes of a text, and no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from evalyard.results.document import ResultsError, load_yaml
+from evalyard.scoring.document import ResultsError, load_yaml
 
 
 @pytest.mark.parametrize(

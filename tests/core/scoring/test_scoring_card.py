@@ -1,4 +1,4 @@
-"""evalyard.results.card: what was asked of a job, without secrets, readable by a person and by other versions."""
+"""evalyard.scoring.card: what was asked of a job, without secrets, readable by a person and by other versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve, fields
 
 from evalyard.records import Connection, Harness, Invocation, JobCard, Need, NeedKind, Plan, PlannedFile, Server
-from evalyard.results.card import card_for, card_of, parse_card, render_card, with_card
+from evalyard.scoring.card import card_for, card_of, parse_card, render_card, with_card
 from evalyard.specs import DeploymentSpec, EndpointSpec, ResultFile, ResultFormat, RunSpec, Section, TaskSpec
 
 INVOCATION = Invocation(

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from attrs import evolve, frozen
 
 from evalyard.errors import UsageError
-from evalyard.results.records import JobResults, Score
+from evalyard.scoring.records import JobResults, Score
 
 
 @frozen(kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalyard.results.document import load_json, load_yaml, read_text
-from evalyard.results.lm_eval import lm_eval_scores
-from evalyard.results.nemo import nemo_scores
-from evalyard.results.paths import scores_at
-from evalyard.results.records import Score
+from evalyard.scoring.document import load_json, load_yaml, read_text
+from evalyard.scoring.lm_eval import lm_eval_scores
+from evalyard.scoring.nemo import nemo_scores
+from evalyard.scoring.paths import scores_at
+from evalyard.scoring.records import Score
 from evalyard.specs import ResultFile, ResultFormat
 
 RESULTS_FILE = ResultFile()
