@@ -1,7 +1,7 @@
 # Works with GNU make 3.81. Paths are relative throughout, so a checkout below a folder with spaces in its name is fine.
 
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
-OWN_VENV := mlflow wandb
+OWN_VENV := mlflow wandb lepton
 
 PACKAGES := -e ./core -e ./plugins/local -e ./plugins/slurm
 PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml plugins/slurm/pyproject.toml

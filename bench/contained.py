@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -56,12 +57,13 @@ def figures(folder: Path, url: str, env: Mapping[str, str]) -> Iterator[Figure]:
     yield Figure(name="run to a container's first byte", value=(mark.stat().st_mtime_ns - started_ns) / 1e9, unit="s")
     for tasks, target in ((1, None), (50, 1.15)):
         config = write_contained(folder / f"{tasks}.yaml", url=url, tasks=tasks, work=WORK)
-        bare_s = _timed(lambda: _bare(tasks))
-        ours_s = _timed(lambda: _run(config, env))
+        bare_s = _timed(partial(_bare, tasks))
+        ours_s = _timed(partial(_run, config, env))
         yield Figure(name=f"docker run, {tasks} x {WORK}, {AT_ONCE} at once", value=bare_s, unit="s")
         yield Figure(name=f"run --wait, {tasks} x {WORK}, {AT_ONCE} at once", value=ours_s, unit="s")
         yield Figure(name=f"the second over the first, {tasks}", value=ours_s / bare_s, unit="", target=target)
-    config = write_contained(folder / "watched.yaml", url=url, tasks=50, work="sleep 600", at_once=50)
+    # One more than run at once: a run of which nothing is left to start needs no keeper.
+    config = write_contained(folder / "watched.yaml", url=url, tasks=51, work="sleep 600", at_once=50)
     with _watching(config, env) as keeper:
         yield Figure(name="keeper of 50 running jobs: CPU", value=_load(keeper), unit="% of a core", target=2.0)
         yield Figure(name="keeper: memory", value=keeper.memory_info().rss / 1e6, unit="MB", target=60.0)
@@ -120,8 +122,7 @@ def _watching(config: Path, env: Mapping[str, str]) -> Iterator[psutil.Process]:
     try:
         _await_running(invocation)
         command = ["evalyard.orchestrator.keeper", invocation]
-        (keeper,) = (one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == command)
-        yield keeper
+        yield next(one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == command)
     finally:
         subprocess.run([*argv, "kill", invocation], env=env, capture_output=True, check=False)
 

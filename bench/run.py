@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from bench.contained import IMAGE, figures, has_image
 from bench.launch import endpoint, evalyard_command, harness_command, sample_first_byte, write_config
 from bench.measure import CommandFailed, Sample, median, run_once
 from bench.results import fill_results
@@ -105,8 +106,11 @@ def main() -> int:
     """Measure and print; with --check, return 1 when a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="measured runs of each command, after one warm-up (7)")
+    parser.add_argument("--docker", action="store_true", help="what containers cost instead, with a Docker engine")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     arguments = parser.parse_args()
+    if arguments.docker:
+        return _contained(check=arguments.check)
     with tempfile.TemporaryDirectory(prefix="evalyard-bench-") as folder, endpoint() as url:
         try:
             rows = [Row(case=case, sample=median(case.take, runs=arguments.runs)) for case in cases(Path(folder), url)]
@@ -114,6 +118,23 @@ def main() -> int:
             sys.exit(f"bench: {failure}")
     print(table(rows))
     return 1 if arguments.check and any(row.missed for row in rows) else 0
+
+
+def _contained(*, check: bool) -> int:
+    if not has_image():
+        sys.exit(f"bench: no Docker engine with {IMAGE}, which `make test` makes")
+    inherited = {name: os.environ[name] for name in ("DOCKER_HOST", "HOME", "PATH") if name in os.environ}
+    missed = False
+    with tempfile.TemporaryDirectory(prefix="evalyard-bench-") as folder, endpoint() as url:
+        try:
+            for figure in figures(Path(folder), url, {**inherited, "EVALYARD_HOME": f"{folder}/home"}):
+                target = f"  <= {figure.target} {figure.unit}" if figure.target is not None else ""
+                verdict = "" if not target else "  MISSED" if figure.missed else "  met"
+                print(f"{figure.name:<45} {figure.value:>8.2f} {figure.unit}{target}{verdict}", flush=True)
+                missed = missed or figure.missed
+        except CommandFailed as failure:
+            sys.exit(f"bench: {failure}")
+    return 1 if check and missed else 0
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ BROKEN = {
     "a wrong word": (changed("execution.mode", "paralel"), ["execution.mode", "parallel"]),
     "tasks that are no list": (changed("evaluation.tasks", {"name": "smoke"}), ["evaluation.tasks"]),
     "an unknown executor": (changed("execution.type", "locl"), ["locl", "local"]),
-    "an executor that is not installed": (changed("execution.type", "slurm"), ["pip install evalyard-slurm"]),
+    "an executor that is not installed": (changed("execution.type", "lepton"), ["pip install evalyard-lepton"]),
     "docker": (changed("execution.use_docker", True), ["use_docker", "--no-docker"]),
     "no output folder": (changed("execution.output_dir", "???"), ["execution.output_dir"]),
     "an unknown extension": (changed("extensions", {"notify": {}}), ["notify"]),

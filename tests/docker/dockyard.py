@@ -63,6 +63,16 @@ class Dockyard(Yard):
         """Wait until a text is in a task's log."""
         until(lambda: text in self.log(invocation, name), lambda: f"{text!r} in {self.log(invocation, name)!r}")
 
+    def await_begun(self, name: str, *, process: subprocess.Popen[str]) -> str:
+        """Wait until the yard's one run is on its way and a gated task of it has started; return its id."""
+
+        def begun() -> bool:
+            return any("started" in self.log(invocation, name) for invocation in self.invocations())
+
+        until(begun, lambda: f"{name} to start", process=process)
+        (invocation,) = self.invocations()
+        return invocation
+
     def containers(self, invocation: str, *filters: str, env: Mapping[str, str] | None = None) -> list[str]:
         """Return the ids of an invocation's containers, ended ones too.
 

@@ -1,6 +1,7 @@
 """Whatever of ours is killed, the container's own end is what becomes of the job."""
 
 import os
+import shutil
 import signal
 
 import psutil
@@ -11,6 +12,20 @@ from tests.docker.dockyard import Dockyard
 
 pytestmark = pytest.mark.docker
 GOES_ON = "its script was killed; the container runs on"
+
+
+# Docker's command when its engine goes away just after it began a container.
+CUT_OFF = """\
+#!/bin/sh
+case $1 in
+  run)
+    {docker} "$@" >/dev/null
+    echo 'docker: error during connect: EOF' >&2
+    exit 125 ;;
+  rm) exit 1 ;;
+esac
+exec {docker} "$@"
+"""
 
 
 def kill_script(yard: Dockyard, invocation: str, name: str, *, all_of_it: bool) -> None:
@@ -66,11 +81,26 @@ def test_a_container_that_is_removed_after_its_script_was_killed_leaves_a_failed
     assert "killed" in row["reason"]
 
 
+def test_a_container_that_began_although_docker_run_failed_is_seen_to_its_end(yard: Dockyard) -> None:
+    program = yard.folder / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(CUT_OFF.format(docker=shutil.which("docker")))
+    program.chmod(0o755)
+    yard.config(yard.gated("good"), yard.gated("bad", "trap 'exit 3' EXIT"), execution={"max_parallel": 2})
+    invocation = yard.run("run.yaml", env={"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    for name in ("good", "bad"):
+        yard.await_log(invocation, name, "error during connect: EOF")
+        yard.await_log(invocation, name, "\nstarted")
+    assert yard.states(invocation) == ["RUNNING", "RUNNING"]
+    yard.open(invocation, "good", "bad")
+    rows = yard.await_states(invocation, "SUCCEEDED", "FAILED")
+    assert rows[1]["reason"].startswith("exit code 3")
+
+
 def test_a_run_that_waits_can_be_killed_and_gone_on_with(yard: Dockyard) -> None:
     yard.config(yard.gated("one"), yard.gated("two"), execution={"max_parallel": 1})
     waiting = yard.start("evalyard", "run", "-c", "run.yaml", "--wait")
-    until(lambda: yard.invocations() and "started" in yard.log(*yard.invocations(), "one"), "one", process=waiting)
-    (invocation,) = yard.invocations()
+    invocation = yard.await_begun("one", process=waiting)
     waiting.kill()
     waiting.communicate()
     assert yard.states(invocation) == ["RUNNING", "PENDING"]

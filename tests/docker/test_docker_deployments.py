@@ -224,8 +224,11 @@ def test_after_sigkill_the_next_command_releases_the_server(yard: ServedYard, co
         yard.call("kill", invocation)
         assert yard.states(invocation) == ["CANCELLED"]
     else:
+        resumed = yard.start("evalyard", "resume", invocation, "--wait")
+        assert resumed.stdout is not None
+        resumed.stdout.readline()
         yard.open(invocation, "one")
-        yard.call("resume", invocation, "--wait")
+        resumed.communicate()
         assert [(row["state"], row["attempt"]) for row in yard.jobs(invocation)] == [("SUCCEEDED", 1)]
         assert yard.server_log(invocation).count("vllm starts") == 1
     yard.await_released(invocation)

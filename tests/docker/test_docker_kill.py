@@ -9,7 +9,10 @@ from tests.docker.dockyard import Dockyard, docker, inspected
 
 pytestmark = pytest.mark.docker
 NAMES = tuple(f"job{number}" for number in range(8))
-SHARED = "/shared/ledger"
+STUBBORN = """\
+exec >> /shared/ledger
+trap 'echo term-{0}' TERM
+while :; do echo alive-{0}; sleep 0.2; done"""
 
 
 def shared(yard: Dockyard, **execution: object) -> dict[str, object]:
@@ -34,10 +37,7 @@ def test_a_harness_flushes_when_it_is_killed_and_its_container_is_not_killed_for
 
 
 def test_harnesses_that_ignore_sigterm_are_killed_side_by_side_after_one_grace(yard: Dockyard) -> None:
-    stubborn = (
-        "trap 'echo term-{0} >> " + SHARED + "' TERM; while :; do echo alive-{0} >> " + SHARED + "; sleep 0.2; done"
-    )
-    tasks = [yard.task(name, stubborn.format(name)) for name in NAMES]
+    tasks = [yard.task(name, STUBBORN.format(name)) for name in NAMES]
     yard.config(*tasks, execution=shared(yard, kill_grace_s=4, max_parallel=len(NAMES), keep="all"))
     invocation = yard.run("run.yaml")
     yard.await_notes(*(f"alive-{name}" for name in NAMES))
@@ -79,24 +79,27 @@ def test_killing_a_paused_container_ends_it(yard: Dockyard) -> None:
 def test_ctrl_c_ends_the_containers_of_a_run_that_is_waited_for(yard: Dockyard, number: signal.Signals) -> None:
     yard.config(*(yard.gated(name) for name in ("one", "two")), execution={"max_parallel": 1, "keep": "none"})
     running = yard.start("evalyard", "run", "-c", "run.yaml", "--wait")
-    until(lambda: yard.invocations() and "started" in yard.log(*yard.invocations(), "one"), "one", process=running)
+    invocation = yard.await_begun("one", process=running)
     running.send_signal(number)
     out, err = running.communicate()
     assert running.returncode == 130, (out, err)
-    (invocation,) = yard.invocations()
     assert set(yard.states(invocation)) == {"CANCELLED"}
     yard.await_no_container(invocation)
     yard.await_quiet()
 
 
-def test_a_job_that_is_killed_while_it_begins_leaves_nothing(yard: Dockyard) -> None:
-    yard.config(*(yard.task(name, "sleep 600") for name in NAMES), execution={"max_parallel": 8, "keep": "none"})
+@pytest.mark.parametrize("ctrl_c", [False, True], ids=["kill", "Ctrl-C"])
+def test_jobs_that_are_ended_while_they_begin_leave_nothing_running(yard: Dockyard, ctrl_c: bool) -> None:
+    yard.config(*(yard.task(name, "sleep 600") for name in NAMES), execution={"max_parallel": len(NAMES)})
     running = yard.start("evalyard", "run", "-c", "run.yaml")
     until(lambda: yard.invocations() and yard.containers(*yard.invocations()), "a container", pause_s=0)
     (invocation,) = yard.invocations()
-    yard.call("kill", invocation)
+    if ctrl_c:
+        running.send_signal(signal.SIGINT)
+    else:
+        yard.call("kill", invocation)
     running.communicate()
-    yard.call("kill", invocation)
+    yard.call("kill", invocation)  # it may have been too late to interrupt
     assert yard.states(invocation) == ["CANCELLED"] * len(NAMES)
-    yard.await_no_container(invocation)
     yard.await_quiet()
+    assert yard.containers(invocation, "status=running") == []

@@ -58,8 +58,8 @@ def test_a_strangers_container_of_the_same_name_is_left_alone_and_is_the_reason(
     trial = rig.trial(task("exit 0"))
     (plan,) = trial.plans
     name = plan.environment["EVALYARD_CONTAINER"]
-    theirs = docker("run", "--detach", "--name", name, rig.image, "sleep", "600").strip()
     try:
+        theirs = docker("run", "--detach", "--name", name, rig.image, "sleep", "600").strip()
         (handle,) = trial.begin()
         ended = trial.await_end(handle)
         assert ended.state is JobState.FAILED
@@ -68,7 +68,7 @@ def test_a_strangers_container_of_the_same_name_is_left_alone_and_is_the_reason(
         trial.close()
         assert inspected(theirs)["State"]["Running"]
     finally:
-        docker("rm", "--force", theirs)
+        docker("rm", "--force", name)
 
 
 def test_of_fifty_containers_at_most_eight_run_at_once_and_none_stays(yard: Dockyard) -> None:

@@ -1,7 +1,9 @@
 """What a configuration asks of a container is what the container gets, and what Docker refuses is said in its words."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,8 +14,8 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def network(yard: Dockyard) -> Iterator[str]:
-    name = f"net-{yard.folder.parent.name[-4:]}-{id(yard)}"
+def network() -> Iterator[str]:
+    name = f"net-{uuid4().hex[:8]}"
     docker("network", "create", name)
     try:
         yield name
@@ -155,7 +157,7 @@ def test_one_container_after_the_other_where_asked(yard: Dockyard, execution: di
     states = [inspected(found)["State"] for found in yard.containers(invocation)]
     times = sorted((state["StartedAt"], state["FinishedAt"]) for state in states)
     assert len(times) == len(names)
-    assert all(ended <= begun for (_, ended), (begun, _) in zip(times, times[1:], strict=False))
+    assert all(ended <= begun for (_, ended), (begun, _) in pairwise(times))
 
 
 def test_the_plan_shows_the_flags_before_anything_runs(yard: Dockyard) -> None:

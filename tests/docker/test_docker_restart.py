@@ -34,7 +34,7 @@ def engine(request: pytest.FixtureRequest, busybox_image: str, monkeypatch: pyte
 
 
 @pytest.fixture
-def yard(tmp_path: Path, engine: Engine, busybox_image: str) -> Iterator[Dockyard]:
+def yard(tmp_path: Path, engine: Engine, busybox_image: str) -> Iterator[Dockyard]:  # noqa: ARG001 - must be there
     yard = Dockyard(tmp_path, busybox_image)
     try:
         yield yard
@@ -42,16 +42,20 @@ def yard(tmp_path: Path, engine: Engine, busybox_image: str) -> Iterator[Dockyar
         yard.end_everything()
 
 
+def await_running(yard: Dockyard, invocation: str, count: int) -> None:
+    """Wait until the engine has it on its disk that so many containers run: it forgets those that it was starting."""
+    until(lambda: len(yard.containers(invocation, "status=running")) == count, f"{count} containers")
+
+
 @ENDINGS
 @pytest.mark.parametrize("engine", [True], indirect=True, ids=["live-restore"])
 def test_a_container_that_outlives_the_engine_succeeds(yard: Dockyard, engine: Engine, number: signal.Signals) -> None:
     yard.config(yard.gated("one"), yard.gated("two"), execution={"max_parallel": 2})
     invocation = yard.run("run.yaml")
-    for name in ("one", "two"):
-        yard.await_log(invocation, name)
+    await_running(yard, invocation, 2)
     engine.stop(number)
     for row in yard.jobs(invocation):
-        assert row["state"] == "UNKNOWN"
+        assert row["state"] == "UNKNOWN", row
         assert engine.env["DOCKER_HOST"] in row["reason"]
     yard.open(invocation, "two")  # ends while nobody can tell
     engine.start()
@@ -69,7 +73,7 @@ def test_a_container_that_the_engine_takes_along_is_a_failed_job_that_can_be_res
 ) -> None:
     yard.config(yard.gated("one"))
     invocation = yard.run("run.yaml")
-    yard.await_log(invocation, "one")
+    await_running(yard, invocation, 1)
     engine.stop(number)
     (row,) = yard.jobs(invocation)
     # The engine may have had the time to say that it stopped it.
@@ -89,7 +93,7 @@ def test_a_container_that_the_engine_takes_along_is_a_failed_job_that_can_be_res
 def test_a_container_that_cannot_be_ended_is_named_until_it_can(yard: Dockyard, engine: Engine) -> None:
     yard.config(yard.gated("one"), execution={"kill_grace_s": 1, "keep": "none"})
     invocation = yard.run("run.yaml")
-    yard.await_log(invocation, "one")
+    await_running(yard, invocation, 1)
     engine.stop()
     done = yard.call("kill", invocation, code=3)
     assert f"ey-{invocation}-1-1" in done.err

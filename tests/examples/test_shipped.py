@@ -32,7 +32,6 @@ CONTAINED: dict[str, tuple[str, ...]] = {
 """Examples that this version runs here in containers, each with its tasks."""
 
 _SLURM = ("execution.hostname=login", "execution.account=123", "execution.output_dir=/shared/out")
-_NO_SLURM = "execution.type 'slurm' is not installed\n  pip install evalyard-slurm"
 _NODES = "execution.lepton_platform.deployment.node_group=n", "execution.lepton_platform.tasks.node_group=n"
 _NO_LEPTON = "execution.type 'lepton' is not installed\n  pip install evalyard-lepton"
 _URL = "target.api_endpoint.url=http://localhost:8000/v1/chat/completions", f"target.api_endpoint.model_id={MODEL}"
@@ -41,19 +40,24 @@ NOT_HERE: dict[str, tuple[tuple[str, ...], str]] = {
     "lepton_nim": (_NODES, _NO_LEPTON),
     "lepton_none": ((*_NODES[1:], *_URL), _NO_LEPTON),
     "lepton_vllm": (_NODES, _NO_LEPTON),
-    "slurm_llama_3_1_8b_instruct": (_SLURM, _NO_SLURM),
     "slurm_multi_node": (
         (*_SLURM, "deployment.checkpoint_path=/shared/m", "deployment.served_model_name=m"),
-        _NO_SLURM,
+        "deployment.type: 'vllm_ray' is not in this version",
     ),
-    "slurm_nim": ((*_SLURM, "deployment.cache_path=/shared/cache"), _NO_SLURM),
-    "slurm_no_deployment": ((*_SLURM, *_URL), _NO_SLURM),
 }
 """Examples that this version reads and checks, what has to be filled in, and why it does not run them."""
 
+ON_A_CLUSTER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "slurm_llama_3_1_8b_instruct": (_SLURM, ("ifeval", "gpqa_diamond", "mbpp-chat")),
+    "slurm_nim": ((*_SLURM, "deployment.cache_path=/shared/cache"), ("ifeval",)),
+    "slurm_no_deployment": ((*_SLURM, *_URL), ("ifeval",)),
+}
+"""Examples that this version submits to a Slurm cluster: what has to be filled in, and their tasks."""
+
 
 def test_every_example_is_run_or_says_why_not() -> None:
-    assert {one.name for one in examples()} == RUNNABLE.keys() | CONTAINED.keys() | NOT_HERE.keys()
+    known = RUNNABLE.keys() | CONTAINED.keys() | ON_A_CLUSTER.keys() | NOT_HERE.keys()
+    assert {one.name for one in examples()} == known
     assert all(len(one.description) > 20 for one in examples())
 
 
@@ -111,7 +115,19 @@ def test_an_example_for_another_place_is_read_and_says_what_is_missing(desk: Des
     assert len(desk.said.splitlines()) <= 2
 
 
-@pytest.mark.parametrize("name", [*RUNNABLE, *CONTAINED, *NOT_HERE])
+@pytest.mark.parametrize("name", ON_A_CLUSTER)
+def test_an_example_for_a_cluster_is_planned_to_the_last_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("HF_TOKEN", "NGC_API_KEY"):
+        monkeypatch.setenv(variable, "a-key")
+    filled_in, tasks = ON_A_CLUSTER[name]
+    said = desk.type("run", "--dry-run", "--config", name, *(word for given in filled_in for word in ("-o", given)))
+    assert all(f"{task}/job.sbatch" in said for task in tasks)
+    assert "a-key" not in said
+
+
+@pytest.mark.parametrize("name", [*RUNNABLE, *CONTAINED, *ON_A_CLUSTER, *NOT_HERE])
 def test_an_example_lists_all_that_has_to_be_filled_in(desk: Desk, name: str) -> None:
     path = next(one.path for one in examples() if one.name == name)
     missing = path.read_text().count(": ???")

@@ -86,7 +86,7 @@ def test_the_points_cover_the_orchestrator_the_store_and_the_plugin(shared_folde
         "evalyard/store/runs.py",
         "evalyard/store/journal.py",
         "evalyard_local/processes.py",
-        "evalyard_local/rundir.py",
+        "evalyard/harness/rundir.py",
     ):
         assert any(line.startswith(f"{file}:") for line in lines), file
 

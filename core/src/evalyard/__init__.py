@@ -83,6 +83,9 @@ if TYPE_CHECKING:
         LOG_INSIDE as LOG_INSIDE,
         Places as Places,
     )
+    from evalyard.harness.rundir import (
+        write_run_dir as write_run_dir,
+    )
     from evalyard.harness.script import (
         DEFAULT_READY_TIMEOUT_S as DEFAULT_READY_TIMEOUT_S,
         REVOKED_FOLDER as REVOKED_FOLDER,
@@ -178,6 +181,7 @@ _HOMES = {
     "evalyard.harness.contained": "INSIDE_SCRIPT harness_mounts inside_script inside_server_script server_mounts",
     "evalyard.harness.logs": "cut_log read_log",
     "evalyard.harness.places": "HARNESS_INSIDE INSIDE JOB_INSIDE LOG_INSIDE Places",
+    "evalyard.harness.rundir": "write_run_dir",
     "evalyard.harness.script": (
         "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script job_variables server_script "
         "server_step_script server_variables with_server_script"

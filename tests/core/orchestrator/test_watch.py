@@ -306,6 +306,23 @@ def test_a_job_that_ended_because_its_server_did_says_why_the_server_ended(code:
     assert job.look(seen(S.RUNNING, exit=ended)).reason == "the model server ended: exit code 3"
 
 
+@pytest.mark.parametrize("code", [70, 72])
+def test_what_a_job_said_itself_is_not_repeated_as_the_backends_word(code: int) -> None:
+    watched = with_server()
+    record = exited(code, reason="the model server ended")
+    watched.look(seen(S.RUNNING), server=seen(S.FAILED, "out of memory"))
+    ended = watched.look(seen(S.FAILED, record.reason, exit=record), server=seen(S.FAILED, "out of memory"))
+    assert ended.reason == "the model server ended: out of memory"
+
+
+def test_a_job_that_core_ended_has_cores_reason_whatever_it_and_the_backend_say() -> None:
+    record = exited(143, signal="TERM", reason="its container was stopped")
+    for word in (record.reason, "CANCELLED by 0"):
+        watched = Watched(evolve(CANCEL, reason="the model server ended: oom"))
+        ended = watched.look(seen(S.FAILED, word, exit=record))
+        assert (ended.state, ended.reason) == (S.FAILED, "the model server ended: oom")
+
+
 def test_a_failure_of_the_harnesss_own_is_not_blamed_on_the_server() -> None:
     died = seen(S.FAILED, exit=exited(3, mark="mark2"))
     assert with_server().look(seen(S.RUNNING, exit=exited(7)), server=died).reason == "exit code 7"

@@ -6,6 +6,7 @@ Written out rather than left to cattrs, whose errors name classes and not what t
 from __future__ import annotations
 
 import collections.abc
+import keyword
 import types
 from enum import Enum
 from pathlib import Path
@@ -30,8 +31,8 @@ def structure(section: Section, cls: type[T]) -> T:
     """Return an instance of an attrs class made of a section's data.
 
     Fields may be str, int, float, bool, Path, enums, Literal, Optional and other unions, tuples, lists, mappings, Any
-    and attrs classes of such fields. `"4"` is no integer and `true` no number; but a number given for a text is the
-    text that it was written as, for nobody quotes an account that happens to be 0123.
+    and attrs classes of such fields; a field `from_` is the key `from`. `"4"` is no integer and `true` no number; but a
+    number given for a text is the text that it was written as, for nobody quotes an account that happens to be 0123.
 
     Raises:
         ConfigError: with every problem, each like `file:line:col: execution.outptu_dir: unknown key; did you mean
@@ -55,6 +56,12 @@ def structured(section: Section, cls: type[T], problems: Problems) -> T | None:
         return None
 
 
+def _key(field: attrs.Attribute[Any]) -> str:
+    """Return what a field is called in YAML: `from_` is `from`, which cannot be a name in Python."""
+    name = field.alias or field.name
+    return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name
+
+
 class _Reader:
     def __init__(self, section: Section, problems: Problems) -> None:
         self._section = section
@@ -66,7 +73,7 @@ class _Reader:
         return _WrongError(text)
 
     def instance(self, data: dict[str, Any], cls: type[T], path: str) -> T:
-        fields = {field.alias or field.name: field for field in attrs.fields(cls) if field.init}  # type: ignore[arg-type]
+        fields = {_key(field): field for field in attrs.fields(cls) if field.init}  # type: ignore[arg-type]
         hints = get_type_hints(cls)
         failed = False
         for key in data.keys() - fields.keys():
@@ -88,7 +95,7 @@ class _Reader:
         if failed:
             raise _WrongError
         try:
-            return cls(**arguments)
+            return cls(**{fields[key].alias or fields[key].name: value for key, value in arguments.items()})
         except (ValueError, TypeError) as error:
             self._blame(error, cls, arguments, path)
             raise _WrongError from error
@@ -98,14 +105,14 @@ class _Reader:
         probe: Any = object.__new__(cls)
         fields = attrs.fields(cls)
         for field in fields:
-            key = field.alias or field.name
+            key = _key(field)
             if key in arguments:
                 object.__setattr__(probe, field.name, arguments[key])
             elif not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
                 object.__setattr__(probe, field.name, field.default)
         blamed = False
         for field in fields:
-            key = field.alias or field.name
+            key = _key(field)
             if key not in arguments or field.validator is None or field.converter is not None:
                 continue
             try:

@@ -122,7 +122,12 @@ def _changed(
         state, reason = verdict(attempt, record, "" if record.exit_code == 0 else _last_line(log))
         if servers_end and record.exit_code in SERVER_ENDED_CODES:
             reason = f"the model server ended: {servers_end}"
-        if state is JobState.FAILED and observation.reason and observation.state in _BACKENDS_ENDS:
+        elif (
+            state is JobState.FAILED
+            and observation.state in _BACKENDS_ENDS
+            and observation.reason not in ("", record.reason)
+            and not attempt.cancel_asked
+        ):
             # The job knows that it was stopped; whoever stopped it knows why.
             state, reason = observation.state, observation.reason
         yield _entry(

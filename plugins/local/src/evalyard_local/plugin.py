@@ -19,8 +19,9 @@ from evalyard import (
     Observation,
     Plan,
     hookimpl,
+    write_run_dir,
 )
-from evalyard_local import checks, environments, host, rundir
+from evalyard_local import checks, environments, host
 from evalyard_local.docker import checks as docker_checks, containers, images
 from evalyard_local.docker.plans import plan_contained
 from evalyard_local.plans import plan_job
@@ -32,6 +33,9 @@ class Local:
 
     api = API
     Settings = LocalSettings
+
+    def __init__(self) -> None:
+        self._trust = containers.Trust()
 
     @hookimpl
     def check(self, ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
@@ -48,7 +52,7 @@ class Local:
     def provision(self, ctx: Context, need: Need) -> Handle:
         """Write the run directory, pull an image, install a harness, or start the model server."""
         if need.kind is NeedKind.FILES:
-            rundir.write(need, ctx.content)
+            write_run_dir(need, ctx.content)
             return Handle(name=need.name, mark=need.mark, kind=need.kind, data={"directory": need.directory})
         if need.kind is NeedKind.ENVIRONMENT:
             return images.provide(ctx, need) if "image" in need.payload else environments.provide(ctx, need)
@@ -66,10 +70,10 @@ class Local:
 
     @hookimpl
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
-        """Read exit files, look for the processes, and ask the Docker engine once about all containers."""
+        """Read exit files, look for the processes, and ask the Docker engine at most once about all containers."""
         seen = {handle.name: host.observe(handle) for handle in handles}
         told = {name: observation for name, observation in seen.items() if observation is not None}
-        return told | containers.observe(ctx, containers.contained(handles), seen)
+        return told | containers.observe(ctx, containers.contained(handles), seen, self._trust)
 
     @hookimpl
     def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:

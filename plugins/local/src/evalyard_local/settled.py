@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def settle(attempt: Attempt, wish: Settled) -> Settled:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             chosen = free_port(HOST) if wish.port == 0 else wish.port
-            draft = file.with_name(f".settled.{os.getpid()}")
+            draft = file.with_name(f".settled.{secrets.token_hex(8)}")
             draft.write_text(json.dumps(asdict(evolve(wish, port=chosen))), encoding="utf-8")
             # A link, not a rename: it never replaces what somebody else settled in the meantime.
             with contextlib.suppress(FileExistsError):

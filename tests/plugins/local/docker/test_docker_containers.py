@@ -105,6 +105,27 @@ def test_one_question_is_asked_for_all_and_only_those_without_a_script_are_said_
     assert engine.done == [("list",)]
 
 
+def test_an_engine_that_answered_is_not_asked_again_soon_while_every_script_lives(engine: Engine) -> None:
+    engine.add(MARKS[0], "running")
+    trust = containers.Trust()
+    for _ in range(3):
+        assert containers.observe(CTX, [handle()], {"ey-1": RUNNING}, trust) == {}
+    assert engine.done == [("list",)]
+    goes_on = Observation(state=JobState.RUNNING, reason=GOES_ON)
+    assert containers.observe(CTX, [handle()], {"ey-1": DEAD}, trust) == {"ey-1": goes_on}
+    trust.until = time.monotonic()
+    containers.observe(CTX, [handle()], {"ey-1": RUNNING}, trust)
+    assert engine.done == [("list",)] * 3
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_an_engine_that_did_not_answer_is_asked_again() -> None:
+    trust = containers.Trust()
+    for _ in range(2):
+        (seen,) = containers.observe(CTX, [handle()], {"ey-1": RUNNING}, trust).values()
+        assert seen.state is JobState.UNKNOWN
+
+
 @pytest.mark.parametrize(("there", "state"), [(True, JobState.SUCCEEDED), (False, JobState.FAILED)])
 def test_a_container_whose_script_was_killed_is_judged_by_the_result_file_too(
     engine: Engine, tmp_path: Path, there: bool, state: JobState

@@ -29,12 +29,16 @@ idfile=attempts/$EVALYARD_ATTEMPT/container
 said=$(docker run --detach --cidfile "$idfile" "$@" 2>&1)
 code=$?
 id=$(cat "$idfile" 2>/dev/null)
+lost=
 if [ "$code" -ne 0 ] && [ -z "$ends" ]; then
   printf '%s\n' "$said"
-  give_reason "$(printf '%s\n' "$said" | first_words)"
-  if [ -n "$id" ]; then docker rm --force "$id" >/dev/null 2>&1; fi
-  remove_network
-  exit "$code"
+  lost=$(printf '%s\n' "$said" | first_words)
+  # The engine may have gone away just now, and the container have begun all the same: then its end tells.
+  if [ -z "$id" ] || docker rm --force "$id" >/dev/null 2>&1; then
+    give_reason "$lost"
+    remove_network
+    exit "$code"
+  fi
 fi
 if [ -z "$id" ]; then
   remove_network
@@ -49,12 +53,16 @@ while :; do
   if [ -n "$ends" ]; then ask_to_end >/dev/null 2>&1; fi
   code=$(docker wait "$id" 2>/dev/null)
   # Of one that never began it says 0 as well.
-  if [ "$code" = 0 ] && [ -z "$ends" ]; then break; fi
+  if [ "$code" = 0 ] && [ -z "$ends$lost" ]; then break; fi
   # The engine may have gone away, or have been told to stop: only what it says of the container counts.
   state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
   case $state in
     exited\ * | dead\ *) break ;;
-    created\ *) state='exited 143 false' && break ;; # asked to end before it had begun
+    created\ *) # asked to end before it had begun, or never begun by an engine that went away
+      if [ -z "$ends" ]; then give_reason "$lost"; fi
+      docker rm --force "$id" >/dev/null 2>&1 # the engine may be about to begin it
+      state='exited 143 false' && break
+      ;;
     *[Nn]'o such container'*)
       give_reason 'its container was removed by somebody else'
       state='exited 137 false' && break

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import define, frozen
 
 from evalyard import BackendError, Context, Handle, JobState, NeedKind, Observation
 from evalyard_local.docker.engine import asking
@@ -32,7 +32,24 @@ KILLED = "killed by SIGKILL: by somebody, or for want of memory"
 MOST_AT_ONCE = 16
 _SIGKILLED = 137
 _REMOVAL_S = 5.0
+_TRUSTED_S = 10.0
 _POLL_S = 0.05
+
+
+@define
+class Trust:
+    """That an engine which answered still does: while every script lives, there is nothing else to ask it."""
+
+    until: float = -math.inf
+
+    @property
+    def holds(self) -> bool:
+        """Whether it answered lately."""
+        return time.monotonic() < self.until
+
+    def renew(self) -> None:
+        """Say that it has answered now."""
+        self.until = time.monotonic() + _TRUSTED_S
 
 
 @frozen(kw_only=True)
@@ -52,27 +69,34 @@ def contained(handles: Iterable[Handle]) -> list[Handle]:
     return [handle for handle in handles if handle.data.get("container")]
 
 
-def observe(ctx: Context, handles: Sequence[Handle], seen: Mapping[str, Observation | None]) -> dict[str, Observation]:
-    """Say where containers stand that have left no exit file: one question to the engine for all.
+def observe(
+    ctx: Context, handles: Sequence[Handle], seen: Mapping[str, Observation | None], trust: Trust | None = None
+) -> dict[str, Observation]:
+    """Say where containers stand that have left no exit file: at most one question to the engine for all.
 
     Args:
         seen: what their scripts' processes say; None = nothing is to be found of one.
+        trust: what is remembered between calls.
 
     Returns:
         What is to be said instead of `seen`, by name.
     """
     unsure = [handle for handle in handles if (known := seen.get(handle.name)) is None or known.exit is None]
-    if not unsure:
+    scriptless = [
+        handle for handle in unsure if (known := seen.get(handle.name)) is None or known.state is not JobState.RUNNING
+    ]
+    if not unsure or (trust is not None and trust.holds and not scriptless):
         return {}
     try:
         with asking(ctx) as client:
             there = {found.token: found for found in listed(client)}
-            answers = {}
-            for handle in unsure:
-                known, found = seen.get(handle.name), there.get(handle.mark)
-                if found is not None and (known is None or known.state is not JobState.RUNNING):
-                    answers[handle.name] = _without_script(client, handle, found)
-            return answers
+            if trust is not None:
+                trust.renew()
+            return {
+                handle.name: _without_script(client, handle, found)
+                for handle in scriptless
+                if (found := there.get(handle.mark)) is not None
+            }
     except BackendError as error:
         unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
         return {handle.name: unknown for handle in unsure}
@@ -187,7 +211,7 @@ def orphans(ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
 
 
 def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, Handle], bool]) -> tuple[Handle, ...]:
-    """Do something for each handle, side by side; return those for which it did not work."""
+    """Do something for each handle of which something is there, side by side; return those where it did not work."""
 
     def done(handle: Handle) -> bool:
         try:
@@ -198,20 +222,27 @@ def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, 
 
     if not handles:
         return ()
-    with ThreadPoolExecutor(min(len(handles), MOST_AT_ONCE)) as pool:
-        answers = list(pool.map(done, handles))
-    return tuple(handle for handle, answer in zip(handles, answers, strict=True) if not answer)
+    try:
+        with asking(ctx) as client:
+            networks: list[dict[str, Any]] = client.api.networks(filters={"label": [TOKEN_LABEL]})
+            there = {found.token for found in listed(client)} | {item["Labels"][TOKEN_LABEL] for item in networks}
+    except BackendError:
+        return tuple(handles)
+    present = [handle for handle in handles if handle.mark in there]
+    with ThreadPoolExecutor(max(1, min(len(present), MOST_AT_ONCE))) as pool:
+        answers = list(pool.map(done, present))
+    return tuple(handle for handle, answer in zip(present, answers, strict=True) if not answer)
 
 
 def _end(client: DockerClient, handle: Handle, *, asked: bool) -> bool:
     from docker.errors import APIError, NotFound
 
     grace_s = 0.0 if asked else float(handle.data.get("grace_s", 0.0))
-    for found in listed(client, **{TOKEN_LABEL: handle.mark}):
-        if found.running:
-            with contextlib.suppress(NotFound, APIError):
-                client.api.stop(found.id, timeout=math.ceil(grace_s))
-    return not any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
+    running = [found for found in listed(client, **{TOKEN_LABEL: handle.mark}) if found.running]
+    for found in running:
+        with contextlib.suppress(NotFound, APIError):
+            client.api.stop(found.id, timeout=math.ceil(grace_s))
+    return not running or not any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
 
 
 def _remove_containers(client: DockerClient, handle: Handle) -> bool:

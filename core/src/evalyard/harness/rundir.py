@@ -1,4 +1,4 @@
-"""Writing the run directory."""
+"""Writing the run directory on this machine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from evalyard import BackendError, Need, PlannedFile
+from evalyard.errors import BackendError
+from evalyard.records import Need, PlannedFile
 
 
-def write(need: Need, content: Callable[[PlannedFile], str]) -> None:
+def write_run_dir(need: Need, content: Callable[[PlannedFile], str]) -> None:
     """Write the files of a need below its directory, each whole or not at all; what is there already is replaced.
 
     Raises:

@@ -1,4 +1,4 @@
-"""evalyard_local.rundir: files that are whole or not there, secrets that nobody else may read."""
+"""evalyard.harness.rundir: files that are whole or not there, secrets that nobody else may read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from evalyard import BackendError, Connection, Context, Need, NeedKind, PlannedFile, SecretError
+from evalyard.harness.rundir import write_run_dir
 from evalyard.records import SecretRef
 from evalyard.secrets import SecretSource
-from evalyard_local import rundir
 
 SECRETS = PlannedFile(path="task/.secrets.env", mode=0o600, secrets=(SecretRef(name="KEY", variable="MY_KEY"),))
 
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 def write(root: Path, *files: PlannedFile, environ: dict[str, str] | None = None) -> None:
     context = Context(connection=Connection(executor="local"), secrets=SecretSource(environ=environ or {}))
-    rundir.write(Need(key="files", kind=NeedKind.FILES, directory=str(root), files=files), context.content)
+    write_run_dir(Need(key="files", kind=NeedKind.FILES, directory=str(root), files=files), context.content)
 
 
 def mode_of(path: Path) -> int:

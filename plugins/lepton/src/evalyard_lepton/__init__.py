@@ -1,0 +1,1 @@
+"""Runs evaluations on NVIDIA DGX Cloud Lepton."""

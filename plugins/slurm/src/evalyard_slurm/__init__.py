@@ -1,0 +1,1 @@
+"""The executor of Slurm clusters: from a login node itself, or over ssh."""

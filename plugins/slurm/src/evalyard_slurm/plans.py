@@ -1,0 +1,256 @@
+"""From a job to its plan: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evalyard import (
+    INSIDE_SCRIPT,
+    SERVER_FOLDER,
+    ConfigError,
+    Job,
+    Mount,
+    Need,
+    NeedKind,
+    Plan,
+    PlannedFile,
+    Server,
+    harness_mounts,
+    inside_script,
+    inside_server_script,
+    job_script,
+    job_variables,
+    quote,
+    server_mounts,
+    server_step_script,
+    server_variables,
+)
+from evalyard_slurm.batch_script import Batch, Serving, batch_script
+from evalyard_slurm.runtimes import STEP, Container, container_text, refused_path
+from evalyard_slurm.settings import ContainerRuntime, Settings
+
+FILES_NEED = "files"
+BATCH_SCRIPT = "job.sbatch"
+SERVE_SCRIPT = "serve.sh"
+_BY_HAND = """\
+#!/bin/sh
+# Where the scripts of other executors start a model server.
+echo "the model of this run is served in a job of Slurm: submit job.sbatch, in the folder of a task" >&2
+exit 64
+"""
+STEP_VARIABLES = ("ALL_NODE_IPS", "MASTER_IP", "NUM_NODES")
+"""What a model server on several nodes knows of them, beside PROC_ID."""
+
+
+def plan_job(settings: Settings, job: Job) -> Plan:
+    """Return everything that is written and submitted for one attempt.
+
+    Raises:
+        ConfigError: there is no image, or a path that cannot be mounted.
+    """
+    if not settings.output_dir.startswith("/"):
+        raise ConfigError([f"execution.output_dir: '{settings.output_dir}' is not an absolute path of the cluster"])
+    contained = settings.container_runtime is not ContainerRuntime.NONE
+    harness = job.contained if contained else job.harness
+    ready_timeout_s = settings.endpoint_readiness_timeout or settings.walltime_s
+    start = container_text(settings.container_runtime, _harness(settings, job)) if contained else None
+    texts = {
+        f"{job.folder}/run.sh": job_script(job, start=start, ready_timeout_s=ready_timeout_s),
+        f"{job.folder}/{BATCH_SCRIPT}": batch_script(_batch(settings, job)),
+    }
+    if contained:
+        texts[f"{job.folder}/{INSIDE_SCRIPT}"] = inside_script(job)
+    server_files: tuple[PlannedFile, ...] = ()
+    if job.server is not None:
+        server_files = job.server.files
+        texts |= _server_texts(settings, job, job.server)
+    scripts = tuple(PlannedFile(path=path, text=text, mode=0o755) for path, text in texts.items())
+    sources = _mount_sources(settings, job)
+    needed = Need(
+        key=FILES_NEED,
+        kind=NeedKind.FILES,
+        directory=job.run_dir,
+        files=(*scripts, *job.files, *harness.files, *server_files),
+        payload={"mounts": sources},
+    )
+    return Plan(
+        job=job.id,
+        task=job.task.name,
+        attempt=job.attempt,
+        name=job.name,
+        mark=job.mark,
+        directory=job.directory,
+        argv=("sbatch", "--parsable", f"--job-name={job_name(settings, job)}", BATCH_SCRIPT, str(job.attempt)),
+        needs=(needed,),
+        payload={
+            "job_name": job_name(settings, job),
+            "mounts": [*sources, *([job.task.dataset_dir] if job.task.dataset_dir else [])],
+            "runtime": settings.container_runtime.value,
+            "output_dir": settings.output_dir,
+            "flags": [f"{flag}={value}" if value else flag for flag, value in _options(settings, job).items()],
+        },
+        image=job.contained.image or "" if contained else "",
+        results=harness.results,
+        notes=_notes(settings, job),
+    )
+
+
+def job_name(settings: Settings, job: Job) -> str:
+    """Return what Slurm calls the job."""
+    if not settings.subproject:
+        return job.name
+    return (
+        f"{settings.account}-{settings.subproject}.{job.name}"
+        if settings.account
+        else (f"{settings.subproject}.{job.name}")
+    )
+
+
+def _batch(settings: Settings, job: Job) -> Batch:
+    serving = None
+    if job.server is not None:
+        serving = Serving(command=_serve(settings, job), port=job.server.port, nodes=settings.num_nodes)
+    return Batch(
+        title=f"{job.task.name}, evalyard job {job.id}",
+        directory=job.directory,
+        options={"--job-name": job.task.name if job.task.name.isprintable() else job.folder, **_options(settings, job)},
+        walltime=settings.walltime,
+        walltime_s=settings.walltime_s,
+        serving=serving,
+        sees_gpus=settings.evaluation_gpu_visible,
+        steps=settings.container_runtime is ContainerRuntime.PYXIS,
+    )
+
+
+def _options(settings: Settings, job: Job) -> dict[str, str]:
+    """Return flags of sbatch: what the settings ask for, in the order of a script."""
+    alone = job.server is None and settings.cpu_partition is not None
+    given: dict[str, str | int | None] = {
+        "--account": settings.account,
+        "--partition": settings.cpu_partition if alone else settings.partition,
+        "--time": settings.walltime,
+        "--nodes": 1 if alone else settings.num_nodes,
+        "--ntasks-per-node": settings.ntasks_per_node,
+        "--gpus-per-node": None if alone else settings.gpus_per_node,
+        "--gres": None if alone or settings.gpus_per_node is not None else settings.gres,
+        "--comment": settings.sbatch_comment,
+    }
+    return {flag: str(value) for flag, value in given.items() if value is not None} | dict(settings.flags)
+
+
+def _harness(settings: Settings, job: Job) -> Container:
+    if not job.contained.image:
+        raise ConfigError(
+            [f"{job.task.where or job.task.name}: '{job.task.name}' names no container image"],
+            hint="give the task container: IMAGE, or run without containers: -o execution.container_runtime=none",
+        )
+    output_dir = job.run_dir.rpartition("/")[0]
+    mounts = (*harness_mounts(job), *_user_mounts(settings.mounts.evaluation))
+    _check(settings, mounts)
+    return Container(
+        image=job.contained.image,
+        name=job.name,
+        mounts=mounts,
+        folders=tuple(f"{output_dir}/{name}".rstrip("/") for name in job.contained.lasting),
+        variables=job_variables(job),
+        keeps_entrypoint=job.contained.keeps_entrypoint,
+        gpus=settings.evaluation_gpu_visible,
+        home=settings.mounts.mount_home,
+        limit_s=settings.walltime_s,
+        steps=("--job-name=evaluation", "--nodes=1", "--ntasks=1", '--nodelist="$SLURMD_NODENAME"'),
+    )
+
+
+# --- the model server -----------------------------------------------------------------------------------------------
+
+
+def _server_texts(settings: Settings, job: Job, server: Server) -> dict[str, str]:
+    host = "127.0.0.1" if settings.num_nodes == 1 else "0.0.0.0"  # noqa: S104 - the servers of a job find each other
+    here = f"{SERVER_FOLDER}/"
+    by_hand = {f"{here}with_server.sh": _BY_HAND}
+    if settings.container_runtime is ContainerRuntime.NONE:
+        if server.image and not server.image_by_default:
+            raise ConfigError(
+                [f"deployment.image: '{server.image}' is a container, and execution.container_runtime is none"],
+                hint="leave the image out and give deployment.command, to serve as a process of the nodes",
+            )
+        return by_hand | {f"{here}{SERVE_SCRIPT}": server_step_script(server, job.invocation, host=host)}
+    if not server.image:
+        raise ConfigError(
+            [f"deployment.image: type {server.recipe} needs an image, to serve in a container"],
+            hint="set deployment.image, or run without containers: -o execution.container_runtime=none",
+        )
+    start = container_text(settings.container_runtime, _server_container(settings, job, server))
+    return by_hand | {
+        f"{here}{SERVE_SCRIPT}": server_step_script(server, job.invocation, host=host, start=start),
+        f"{here}{INSIDE_SCRIPT}": inside_server_script(server, job.invocation),
+    }
+
+
+def _server_container(settings: Settings, job: Job, server: Server) -> Container:
+    mounts = (*server_mounts(server, job.run_dir), *_user_mounts(settings.mounts.deployment))
+    _check(settings, mounts)
+    return Container(
+        image=server.image or "",
+        name=f"ey-{job.invocation}-server",
+        mounts=mounts,
+        variables=(*server_variables(server), *STEP_VARIABLES),
+        gpus=True,
+        home=settings.mounts.mount_home,
+        limit_s=settings.walltime_s,
+        steps=_server_steps(settings),
+    )
+
+
+def _serve(settings: Settings, job: Job) -> str:
+    script = quote(f"{job.run_dir}/{SERVER_FOLDER}/{SERVE_SCRIPT}")
+    if settings.container_runtime is ContainerRuntime.PYXIS:
+        return f'  sh {script} >"$served/server.log" 2>&1'  # srun is in there
+    flags = [*STEP, *_server_steps(settings), '--output="$served/server.log"']
+    return " \\\n    ".join(["  srun", *flags, f"sh -c 'PROC_ID=$SLURM_PROCID exec sh \"$0\"' {script}"])
+
+
+def _server_steps(settings: Settings) -> tuple[str, ...]:
+    tasks = settings.deployment.n_tasks or settings.num_nodes
+    spread = ("--ntasks-per-node=1",) if tasks == settings.num_nodes else ()
+    several = ("--kill-on-bad-exit=1", "--wait=5", "--label") if tasks > 1 else ()
+    return ("--job-name=server", f"--nodes={settings.num_nodes}", f"--ntasks={tasks}", *spread, *several)
+
+
+# --- what the settings say of mounts --------------------------------------------------------------------------------
+
+
+def _user_mounts(mounts: Mapping[str, str]) -> tuple[Mount, ...]:
+    found = []
+    for source, target in mounts.items():
+        path, _, mode = target.rpartition(":") if target.endswith((":ro", ":rw")) else (target, "", "")
+        found.append(Mount(source=source, target=path, read_only=mode == "ro"))
+    return tuple(found)
+
+
+def _check(settings: Settings, mounts: tuple[Mount, ...]) -> None:
+    relative = [path for mount in mounts for path in (mount.source, mount.target) if not path.startswith("/")]
+    if relative:
+        raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path"])
+    bad = refused_path(settings.container_runtime, mounts)
+    if bad:
+        name = settings.container_runtime.value
+        raise ConfigError([f"'{bad}': {name} cannot mount a path with a colon, a comma or a line break in it"])
+
+
+def _mount_sources(settings: Settings, job: Job) -> list[str]:
+    """Return what has to be on the cluster for every job: what the settings mount, and the model's folders."""
+    mounts = settings.mounts
+    found = [] if settings.container_runtime is ContainerRuntime.NONE else [*mounts.evaluation]
+    if job.server is not None:
+        found += [*mounts.deployment, *(mount.source for mount in job.server.mounts)]
+    return list(dict.fromkeys(found))
+
+
+def _notes(settings: Settings, job: Job) -> tuple[str, ...]:
+    notes = []
+    if settings.ignored:
+        notes.append(f"these settings mean nothing in this version: {', '.join(settings.ignored)}")
+    if settings.container_runtime is ContainerRuntime.NONE and job.harness.program:
+        notes.append(f"'{job.harness.program}' has to be on PATH where the job runs")
+    return tuple(notes)

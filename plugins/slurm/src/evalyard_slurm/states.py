@@ -1,0 +1,225 @@
+"""From Slurm's words to states, and from all evidence of a job to one observation. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from attrs import evolve
+
+from evalyard import ExitRecord, Handle, JobState, Observation, redact
+from evalyard_slurm.scheduler import Answer, JobRow
+
+LATE_FILES_S = 60.0
+"""How long after a job's end its files may still be unseen: disks of a network show them late."""
+
+_LONGEST_WORDS = 300
+_SIGNALLED = 128
+"""Exit codes above this are signals."""
+_STOPPED = (JobState.CANCELLED, JobState.TIMED_OUT)
+
+_FAILED: Mapping[str, str] = {
+    "BOOT_FAIL": "its node did not boot",
+    "DEADLINE": "its deadline passed before it could end",
+    "LAUNCH_FAILED": "Slurm could not start it",
+    "NODE_FAIL": "its node failed",
+    "OUT_OF_MEMORY": "out of memory",
+    "PREEMPTED": "preempted",
+    "RECONFIG_FAIL": "its node could not be reconfigured",
+    "REVOKED": "another cluster of the federation took it",
+}
+"""Word -> what it means for a person."""
+
+STATES: Mapping[str, JobState] = {
+    **dict.fromkeys(
+        (
+            *("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"),
+            *("POWER_UP_NODE",),
+        ),
+        JobState.QUEUED,
+    ),
+    **dict.fromkeys(
+        ("RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED", "RESIZING", "UPDATE_DB"),
+        JobState.RUNNING,
+    ),
+    "COMPLETED": JobState.SUCCEEDED,
+    "CANCELLED": JobState.CANCELLED,
+    "TIMEOUT": JobState.TIMED_OUT,
+    "FAILED": JobState.FAILED,
+    **dict.fromkeys(_FAILED, JobState.FAILED),
+}
+"""Slurm's words; any other one is UNKNOWN."""
+
+_SHORT: Mapping[str, str] = {
+    "PD": "PENDING",
+    "CF": "CONFIGURING",
+    "RQ": "REQUEUED",
+    "RF": "REQUEUE_FED",
+    "RH": "REQUEUE_HOLD",
+    "RD": "RESV_DEL_HOLD",
+    "SE": "SPECIAL_EXIT",
+    "R": "RUNNING",
+    "CG": "COMPLETING",
+    "SI": "SIGNALING",
+    "SO": "STAGE_OUT",
+    "ST": "STOPPED",
+    "S": "SUSPENDED",
+    "RS": "RESIZING",
+    "CD": "COMPLETED",
+    "CA": "CANCELLED",
+    "TO": "TIMEOUT",
+    "F": "FAILED",
+    "BF": "BOOT_FAIL",
+    "DL": "DEADLINE",
+    "LF": "LAUNCH_FAILED",
+    "NF": "NODE_FAIL",
+    "OOM": "OUT_OF_MEMORY",
+    "PR": "PREEMPTED",
+    "RV": "REVOKED",
+}
+
+_NEVER = {
+    "DependencyNeverSatisfied": "it waits for a job that ended otherwise, and will never begin",
+    "PartitionTimeLimit": "its walltime is more than the partition allows, so that it may never begin",
+    "PartitionNodeLimit": "it wants more nodes than the partition allows, so that it may never begin",
+    "PartitionConfig": "the partition does not allow what it asks for, so that it may never begin",
+    "PartitionDown": "the partition is down",
+    "PartitionInactive": "the partition takes no jobs",
+    "JobHeldAdmin": "an administrator holds it back",
+    "JobHeldUser": "held back; to let it go: scontrol release",
+    "BadConstraints": "no node is as it wants, so that it will never begin",
+    "ReqNodeNotAvail": "a node that it wants is not available",
+    "AccountNotAllowed": "the account may not use the partition",
+    "QOSNotAllowed": "the quality of service may not be used there",
+}
+"""Slurm's reason -> what it means for a person; the others speak for themselves, or of waiting for one's turn."""
+
+
+def state_of(word: str) -> JobState:
+    """Return the state that a word of Slurm's means, long or short, with or without what follows it."""
+    return STATES.get(state_word(word), JobState.UNKNOWN)
+
+
+def observe(handle: Handle, answer: Answer) -> Observation | None:
+    """Return what is known of a job, best evidence first; None = the cluster answered and knows nothing of it."""
+    row = answer.jobs.get(handle.id)
+    if row is not None and not row.belongs_to(handle.name):
+        row = None
+    ended = answer.exits.get(handle.name)
+    if ended is not None and ended.mark != handle.mark:
+        ended = None
+    said = _by_slurm(handle, row) if row else None
+    if ended is not None:
+        return _ended(handle, ended, said, answer)
+    why = _noted(handle, answer)
+    if said is not None and said.state.final:
+        if why is not None:
+            return why
+        if _files_may_be_late(row, answer.now):
+            return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet")
+        return said
+    if said is not None:
+        begun = answer.starts.get(handle.name)
+        mine = begun is not None and begun.mark == handle.mark
+        return evolve(
+            said,
+            progress=_short(answer.progress.get(handle.name, "")) if mine else "",
+            started_at=begun.started_at if begun is not None and mine else "",
+        )
+    if why is not None:
+        return why
+    if answer.unaccounted:
+        return Observation(state=JobState.UNKNOWN, reason=f"accounting does not answer: {answer.unaccounted}")
+    return None
+
+
+def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: Answer) -> Observation:
+    if record.exit_code == 0 and record.results:
+        return Observation(state=JobState.SUCCEEDED, exit=record)
+    why = _noted(handle, answer)
+    if why is None and said is not None:
+        stopped = bool(record.signal) or record.exit_code > _SIGNALLED
+        if stopped and not said.state.final:
+            # Whoever stopped it says why as soon as the job has left its nodes.
+            return Observation(state=JobState.RUNNING, reason="it was stopped, and is ending")
+        # The job's own code is all that Slurm's FAILED tells, and the record tells it better.
+        if said.reason.partition(" (")[0] in _FAILED.values() or (stopped and said.state in _STOPPED):
+            why = said
+    if why is not None:
+        return evolve(why, exit=record)
+    words = redact(answer.servers.get(handle.name, ""))[:_LONGEST_WORDS]
+    reason = f"{record.reason}: {words}" if words else record.reason
+    return Observation(state=JobState.FAILED, reason=reason, exit=record)
+
+
+def _noted(handle: Handle, answer: Answer) -> Observation | None:
+    word, reason = answer.whys.get(handle.name, ("", ""))
+    return Observation(state=JobState(word), reason=reason) if word in JobState.__members__ else None
+
+
+def _by_slurm(handle: Handle, row: JobRow) -> Observation:
+    state = state_of(row.word)
+    match state:
+        case JobState.UNKNOWN:
+            return Observation(state=state, reason=f"Slurm calls its state '{row.word}'")
+        case JobState.QUEUED:
+            return Observation(state=state, reason=_waiting(row))
+        case JobState.RUNNING:
+            held = state_word(row.word) in ("SUSPENDED", "STOPPED")
+            return Observation(state=state, reason=state_word(row.word).lower() if held else "")
+        case JobState.SUCCEEDED:
+            text = f"Slurm says COMPLETED, and it left no exit file; its last words are in {_log(handle)}"
+            return Observation(state=JobState.FAILED, reason=text)
+        case JobState.TIMED_OUT:
+            return Observation(state=state, reason="it met the walltime")
+        case JobState.CANCELLED:
+            _, by, user = row.word.partition(" by ")
+            return Observation(state=state, reason=f"cancelled by user {user} with scancel" if by else "cancelled")
+    return Observation(state=state, reason=_failed(handle, row))
+
+
+def state_word(word: str) -> str:
+    """Return a word of Slurm's in full, without what follows it."""
+    first = re.split(r"[ +]", word, maxsplit=1)[0].upper()
+    return _SHORT.get(first, first)
+
+
+def _waiting(row: JobRow) -> str:
+    reason = row.reason.strip("()")
+    if reason in ("", "None"):
+        return ""
+    known = _NEVER.get(reason.split(",")[0].split(" ")[0])
+    return f"{reason}: {known}" if known else f"waits: {reason}"
+
+
+def _failed(handle: Handle, row: JobRow) -> str:
+    word = state_word(row.word)
+    if word in _FAILED:
+        same = row.reason.lower() in ("", "none", word.replace("_", "").lower())
+        return _FAILED[word] if same else f"{_FAILED[word]} ({row.reason})"
+    if row.exit_code == "0:53":
+        return f"Slurm could not start it: its folder {handle.data.get('directory', '')} is not there on the node"
+    if row.reason == "JobLaunchFailure":
+        return f"JobLaunchFailure: Slurm could not start it, or killed it; if there are last words: {_log(handle)}"
+    detail = row.reason if row.reason not in ("", "None") else f"exit code {row.exit_code}" if row.exit_code else ""
+    return f"Slurm says {word}{f' ({detail})' if detail else ''}; its last words are in {_log(handle)}"
+
+
+def _log(handle: Handle) -> str:
+    return f"{handle.data.get('directory', '')}/slurm-{handle.id}.log"
+
+
+def _files_may_be_late(row: JobRow | None, now: str) -> bool:
+    """Whether a job that says itself how it ended did so just now."""
+    if row is None or state_word(row.word) not in ("COMPLETED", "FAILED") or row.reason == "JobLaunchFailure":
+        return False
+    try:
+        age_s = (datetime.fromisoformat(now) - datetime.fromisoformat(row.ended_at)).total_seconds()
+    except ValueError:
+        return False
+    return age_s < LATE_FILES_S
+
+
+def _short(text: str) -> str:
+    return text if len(text) < 40 else ""

@@ -1,0 +1,48 @@
+mkdir -p '/shared/out/cache'
+ADAPTER_PORT=$((10000 + ${SLURM_JOB_ID:-$$} % 10000))
+export ADAPTER_PORT
+name='ey-a1b2c3d4-1-1'-${SLURM_JOB_ID:-by-hand-$$}${PROC_ID:+-$PROC_ID}
+set -- --network host --ipc host --user 0:0 --log-driver none \
+  --timeout 3720 \
+  --volume "$EVALYARD_OUTPUT_DIR":/results \
+  --volume '/shared/out/run/smoke/inside.sh:/evalyard/job/inside.sh:ro' \
+  --volume '/shared/out/run/smoke/run_config.yml:/evalyard/job/run_config.yml:ro' \
+  --volume '/shared/out/run/smoke/.secrets.env:/evalyard/job/.secrets.env:ro' \
+  --volume '/shared/out/run/harness:/evalyard/harness:ro' \
+  --volume '/shared/out/cache:/evalyard/output/cache' \
+  --volume '/sets:/sets:ro' \
+  --env EVALYARD_API_KEY_NAME \
+  --env EVALYARD_ENDPOINT_TYPE \
+  --env EVALYARD_ENDPOINT_URL \
+  --env EVALYARD_MODEL_ID \
+  --env EVALYARD_TASK \
+  --env NEMO_EVALUATOR_TELEMETRY_LEVEL \
+  --env PYTHONUNBUFFERED \
+  --env ADAPTER_PORT \
+  --env PROC_ID \
+  --env EVALYARD_JOB_DIR=/evalyard/job \
+  --env EVALYARD_OUTPUT_DIR=/results \
+  --entrypoint sh 'registry.example/harness:1' /evalyard/job/inside.sh
+if [ -d "${HOME:-}" ] && [ "$HOME" != / ]; then set -- --volume "$HOME:$HOME" "$@"; fi
+
+# A container is no child of ours, so that it would outlive its job: it is removed on every way out of here.
+remove() { podman rm --force --time 0 "$name" >/dev/null 2>&1; }
+# A second time, as the command can itself be ended by whoever ends this script.
+end() {
+  trap '' TERM
+  podman stop --time "${EVALYARD_GRACE_S:-10}" "$name" >/dev/null 2>&1 ||
+    podman stop --time "${EVALYARD_GRACE_S:-10}" "$name" >/dev/null 2>&1
+}
+trap end TERM
+remove # what a node that failed has left
+podman run --name "$name" "$@" &
+child=$!
+wait "$child"
+code=$?
+while kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  code=$?
+done
+trap '' TERM
+remove
+exit "$code"

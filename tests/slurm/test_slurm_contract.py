@@ -1,0 +1,29 @@
+"""The Slurm executor keeps the contract over ssh."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from evalyard.testing import Conformance
+from evalyard.testing.rig import Rig, rigged
+from tests.slurm.sshd import Login
+
+
+@pytest.mark.slurm
+class TestSlurmOverSsh(Conformance):
+    executor = "slurm"
+    settings: ClassVar = {
+        "container_runtime": "none",
+        "gres": None,
+        "sbatch_extra_flags": {"exclusive": False, "mem": 100},
+    }
+    # The kit's claims are of a server that jobs share; here each job has its own.
+    not_offered = frozenset({"deployments"})
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path, login: Login) -> Iterator[Rig]:
+        settings = {**self.settings, "hostname": login.hostname}
+        with rigged(self.loaded(), self.executor, settings, tmp_path, self.image) as made:
+            yield made

@@ -1,0 +1,65 @@
+"""A whole evaluation on the cluster: submitted, run on its nodes, brought home, scored."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from evalyard.serving.demo.server import Behaviour, DemoServer
+from tests.cli.yard import until
+from tests.slurm.slurmyard import SlurmYard
+
+pytestmark = pytest.mark.slurm
+SMOKE = {"name": "smoke"}
+
+
+@pytest.fixture
+def endpoint(yard: SlurmYard) -> Iterator[str]:
+    """The address of a demo model on this machine, as the cluster reaches it."""
+    server = DemoServer(yard.cluster.this_machine, 0, Behaviour(models=("demo",)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"{server.url}/v1/chat/completions"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_endpoint_elsewhere_is_evaluated_from_a_node(yard: SlurmYard, endpoint: str) -> None:
+    config = yard.config(SMOKE, target={"api_endpoint": {"url": endpoint, "model_id": "demo"}})
+    done = yard.call("run", "-c", config, "--wait")
+    assert "accuracy" in done.text
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_model_is_served_in_the_job(yard: SlurmYard, nodes: int) -> None:
+    config = yard.config(SMOKE, deployment={"type": "demo"}, execution={"num_nodes": nodes})
+    assert "accuracy" in yard.call("run", "-c", config, "--wait").text
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_model_is_served_in_containers_of_the_job(yard: SlurmYard, podman_python: str, nodes: int) -> None:
+    config = yard.config(
+        {**SMOKE, "container": podman_python},
+        deployment={"type": "demo", "image": podman_python},
+        execution={"container_runtime": "podman", "num_nodes": nodes, "sbatch_extra_flags": {"mem": 1000}},
+    )
+    assert "accuracy" in yard.call("run", "-c", config, "--wait").text
+    assert containers(yard) == []
+
+
+def test_containers_end_with_their_job(yard: SlurmYard, podman_busybox: str) -> None:
+    task = yard.task("one", "touch /results/started; sleep 600", container=podman_busybox)
+    invocation = yard.run(yard.config(task, execution={"container_runtime": "podman"}))
+    started = yard.run_dir(invocation) / "one" / "artifacts" / "started"
+    until(started.exists, lambda: f"{yard.jobs(invocation)}")
+    assert len(containers(yard)) == 1
+    yard.cluster.ask("scancel", yard.job(invocation))
+    assert yard.ends(invocation) == {"one": ("CANCELLED", "cancelled")}
+    until(lambda: not containers(yard), lambda: f"no containers: {containers(yard)}")
+
+
+def containers(yard: SlurmYard) -> list[str]:
+    """Return the containers on all nodes."""
+    nodes = [yard.cluster.machines[name] for name in yard.cluster.nodes]
+    return [line for node in nodes for line in node.run("podman", "ps", "--quiet").split()]
