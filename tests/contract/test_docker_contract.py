@@ -16,7 +16,7 @@ from tests.docker_images import PYTHON
 @pytest.mark.docker
 class TestLocalDocker(Conformance):
     executor = "local"
-    settings: ClassVar = {"pull": "never", "kill_grace_s": 5}
+    settings: ClassVar = {"pull": "never", "keep": "none", "kill_grace_s": 5}
     serves = True
     image = PYTHON
     not_offered = frozenset({"fetch"})
@@ -37,7 +37,7 @@ class TestLocalDocker(Conformance):
         return any(self._answers_in(network, url) for network in networks)
 
     def _answers_in(self, network: str, url: str) -> bool:
-        asked = f'python3 -c "import urllib.request as r; r.urlopen(\'{url}/\', timeout=5)"'
+        asked = f"python3 -c \"import urllib.request as r; r.urlopen('{url}/', timeout=5)\""
         done = subprocess.run(
             ["docker", "run", "--rm", "--network", network, "--entrypoint", "sh", self.image, "-c", asked],
             capture_output=True,

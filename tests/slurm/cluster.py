@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,9 +55,9 @@ class Cluster:
             accounting: whether `sacct` answers.
             memory_limits: whether the kernel ends what takes more memory than its job may have.
         """
-        for name in ("logs", "etc/slurm", "etc/containers", "home", "images", "state", "spool"):
+        for name in ("logs", "bin", "etc/slurm", "etc/containers", "home", "images", "state", "spool"):
             (folder / name).mkdir(parents=True)
-        network = Network.lay(etc=folder / "etc", logs=folder / "logs")
+        network = Network.lay(folder)
         made = cls(folder=folder, network=network, nodes=nodes, accounting=accounting, memory_limits=memory_limits)
         try:
             made._configure()
@@ -230,7 +231,7 @@ class Cluster:
         return {name: self.network.address(number) for number, name in enumerate(names, start=HEAD)}
 
     def _boot(self, name: str) -> None:
-        machine = Machine.boot(name, etc=self.folder / "etc", logs=self.folder / "logs")
+        machine = Machine.boot(name, self.folder)
         self.machines[name] = machine
         self.network.plug(machine, self.address(name))
 
@@ -249,6 +250,8 @@ class Cluster:
         (etc / "hosts").write_text(configuration.hosts({**addresses, "desk": self.this_machine}))
         (etc / "resolv.conf").touch()
         (etc / "passwd").write_text(configuration.passwd(Path("/etc/passwd").read_text(), self.folder / "home"))
+        # This interpreter: the machine may have no other one, or none where a login without a profile finds it.
+        (self.folder / "bin" / "python3").symlink_to(Path(sys.base_prefix, "bin", "python3").resolve())
         for number in range(configuration.GPUS):
             os.mknod(self.folder / f"gpu{number}", 0o020666, os.makedev(1, 3))
 

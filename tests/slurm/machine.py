@@ -30,7 +30,8 @@ for folder in /etc /usr/local/bin; do
   mkdir -p "$own/files" "$own/work"
   mount -t overlay -o "lowerdir=$folder,upperdir=$own/files,workdir=$own/work" overlay "$folder"
 done
-cp -R "$1"/. /etc
+cp -R "$1"/etc/. /etc
+cp -R --remove-destination "$1"/bin/. /usr/local/bin
 ip link set lo up
 echo booted
 exec >&-
@@ -54,9 +55,13 @@ class Machine:
     _daemons: dict[str, psutil.Popen] = field(factory=dict, init=False)
 
     @classmethod
-    def boot(cls, name: str, *, etc: Path, logs: Path) -> "Machine":
-        """Start a computer; the files of folder `etc` are laid over those of its /etc."""
-        argv = ["setpriv", "--pdeathsig", "KILL", *_NEW, "sh", "-c", _BOOT, name, str(etc)]
+    def boot(cls, name: str, folder: Path) -> "Machine":
+        """Start a computer.
+
+        Args:
+            folder: has its `logs`, and `etc` and `bin`, whose files are laid over those of its /etc and /usr/local/bin.
+        """
+        argv = ["setpriv", "--pdeathsig", "KILL", *_NEW, "sh", "-c", _BOOT, name, str(folder)]
         holder = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
         )
@@ -65,7 +70,7 @@ class Machine:
         if holder.stdout.readline() != "booted\n":
             holder.kill()
             raise RuntimeError(f"machine {name} did not boot: {holder.communicate()[1]}")
-        return cls(name=name, logs=logs, holder=holder)
+        return cls(name=name, logs=folder / "logs", holder=holder)
 
     @property
     def pid(self) -> int:

@@ -27,9 +27,9 @@ class Network:
     switch: Machine
 
     @classmethod
-    def lay(cls, *, etc: Path, logs: Path) -> "Network":
-        """Make a network that nothing on this machine uses."""
-        switch = Machine.boot("switch", etc=etc, logs=logs)
+    def lay(cls, folder: Path) -> "Network":
+        """Make a network that nothing on this machine uses; of the folder as for a machine."""
+        switch = Machine.boot("switch", folder)
         try:
             switch.run("sh", "-c", "ip link add switch type bridge && ip link set switch up")
             return cls(prefix=_connect(switch), switch=switch)

@@ -20,7 +20,7 @@ from evalyard.store.runs import Store
 from evalyard.testing.killpoints import KillPoint
 from tests.docker_images import BUSYBOX
 
-WATCHED = ("evalyard.orchestrator", "evalyard.store", "evalyard.harness.rundir", "evalyard_local", "evalyard_local.docker")
+WATCHED = ("evalyard.orchestrator", "evalyard.store", "evalyard.harness", "evalyard_local", "evalyard_local.docker")
 PATIENCE_S = 60.0
 ENDPOINT = "target: {api_endpoint: {url: 'http://127.0.0.1:9/v1/chat/completions', model_id: m}}"
 DEPLOYMENT = """\

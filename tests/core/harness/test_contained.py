@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from attrs import define, evolve
 
-from evalyard.harness.contained import inside_script, inside_server_script
-from evalyard.records import Job, Server
+from evalyard.harness.contained import harness_mounts, inside_script, inside_server_script, server_mounts
+from evalyard.records import Job, Mount, PlannedFile, SecretRef, Server
 from evalyard.secrets import render_env_file
 from tests.core.harness.jobs import SHELLS, argv, end_of, launched, make_job, until
 from tests.core.harness.test_script import ODD
@@ -274,3 +274,32 @@ def test_what_root_made_belongs_to_whoever_has_the_folder(shell: str, tmp_path: 
     found = {path.name: (path.lstat().st_uid, path.lstat().st_gid) for path in inside.results.rglob("*")}
     assert found == dict.fromkeys(("a", "b", "c", "link"), (4242, 4243))
     assert Path("/etc/passwd").stat().st_uid == 0
+
+
+def test_a_harness_sees_its_own_files_what_travels_and_what_lasts() -> None:
+    job = make_job()
+    travelling = PlannedFile(path="harness/smoke/x.py")
+    harness = evolve(job.harness, files=(PlannedFile(path="task/config.yml"), travelling), lasting=("cache", ""))
+    secrets = PlannedFile(path="task/.secrets.env", secrets=(SecretRef(name="KEY", variable="KEY"),))
+    job = evolve(job, contained=harness, files=(secrets,), run_dir="/out/run")
+    job = evolve(job, task=evolve(job.task, dataset_dir="/data"))
+    assert harness_mounts(job) == (
+        Mount(source="/out/run/task/inside.sh", target="/evalyard/job/inside.sh", read_only=True),
+        Mount(source="/out/run/task/config.yml", target="/evalyard/job/config.yml", read_only=True),
+        Mount(source="/out/run/task/.secrets.env", target="/evalyard/job/.secrets.env", read_only=True),
+        Mount(source="/out/run/harness", target="/evalyard/harness", read_only=True),
+        Mount(source="/out/cache", target="/evalyard/output/cache"),
+        Mount(source="/out", target="/evalyard/output"),
+        Mount(source="/data", target="/datasets", read_only=True),
+    )
+
+
+def test_a_server_sees_its_own_files_and_its_folders() -> None:
+    model = Mount(source="/m", target="/checkpoint", read_only=True)
+    program = PlannedFile(path="deployment/demo/x.py")
+    server = Server(recipe="demo", model_id="m", script="serve", files=(program,), mounts=(model,))
+    assert server_mounts(server, "/run") == (
+        Mount(source="/run/deployment/demo", target="/evalyard/job/demo", read_only=True),
+        Mount(source="/run/deployment/inside.sh", target="/evalyard/job/inside.sh", read_only=True),
+        model,
+    )

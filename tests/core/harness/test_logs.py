@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from evalyard.harness.logs import read_log
+from evalyard.harness.logs import cut_log, read_log
 from evalyard.records import LogChunk
 
 PLENTY = 1_000_000
@@ -142,3 +142,28 @@ def test_any_limit_gives_every_line_once(
     if expected[-1] == "":
         expected.pop()
     assert read_all(path, limit) == expected
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@given(data=st.binary(max_size=60).map(lambda data: data.replace(b"~", b"\n")), limit=st.integers(1, 20))
+def test_a_log_that_was_read_elsewhere_is_cut_as_one_that_is_here(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, limit: int, ended: bool
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "stdout.log"
+    path.write_bytes(data)
+    cursor = ""
+    while True:
+        here = read_log(path, cursor, limit, writer_ended=ended)
+        assert cut_log(data[int(cursor or 0) :], cursor, limit, more=False, writer_ended=ended) == here
+        if here.ended or here.cursor == cursor:
+            break
+        cursor = here.cursor
+
+
+def test_a_line_that_is_longer_than_the_piece_is_given_in_parts() -> None:
+    chunk = cut_log(b"x" * 100, "7", 10, more=True, writer_ended=False)
+    assert chunk == LogChunk(lines=("x" * 100,), cursor="107")
+
+
+def test_a_piece_that_is_not_all_never_ends_a_log() -> None:
+    assert not cut_log(b"one\n", "", 10, more=True, writer_ended=True).ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from evalyard.harness.script import (
     job_variables,
     run_all_script,
     server_script,
+    server_step_script,
     server_variables,
     with_server_script,
 )
@@ -247,3 +249,27 @@ def test_every_task_is_run_again_by_one_script_whatever_becomes_of_each(tmp_path
     assert (tmp_path / "ran").read_text() == "ran\nran\n"
     script.write_text(run_all_script(["first one"], served=False))
     assert by_hand(tmp_path, "sh", str(script)).returncode == 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_server_that_others_start_watch_and_end_keeps_no_record(tmp_path: Path, shell: str) -> None:
+    say = """printf '%s|' "$HOST" "$PORT" "$EVALYARD_MODEL_ID" "$TEXT" "$KEY" "$PWD" >"$EVALYARD_OUTPUT_DIR/said\""""
+    text = ODD["command"]
+    server = Server(recipe="generic", model_id="m", script=f"{say}; exit 4", literals={"TEXT": text})
+    folder = tmp_path / "deployment"
+    folder.mkdir()
+    (folder / "serve.sh").write_text(server_step_script(server, "a1b2c3d4", host="0.0.0.0"))
+    (folder / ".secrets.env").write_text("KEY='a key'\n")
+    environment = {**os.environ, "PORT": "8123", "EVALYARD_OUTPUT_DIR": str(tmp_path)}
+    done = subprocess.run(argv(shell, str(folder / "serve.sh")), env=environment, check=False)
+    assert done.returncode == 4
+    assert (tmp_path / "said").read_text() == f"0.0.0.0|8123|m|{text}|a key|{folder}|"
+    assert {path.name for path in folder.iterdir()} == {"serve.sh", ".secrets.env"}
+
+
+def test_a_server_that_others_start_says_which_variable_is_missing(tmp_path: Path) -> None:
+    server = Server(recipe="generic", model_id="m", script="serve", runtime={"A": "NOT_SET_ANYWHERE"})
+    (tmp_path / "serve.sh").write_text(server_step_script(server, "a1b2c3d4", host="127.0.0.1"))
+    done = subprocess.run(["sh", str(tmp_path / "serve.sh")], capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert "NOT_SET_ANYWHERE" in done.stdout

@@ -353,3 +353,12 @@ def test_a_known_secret_in_that_line_is_hidden_before_the_line_is_cut(tmp_path: 
     (tmp_path / "task1" / "logs" / "stdout.log").write_text("x" * 290 + " sk-canary-at-the-cut")
     reason = Watched(run_dir=str(tmp_path)).look(seen(S.RUNNING, exit=exited(1))).reason
     assert "sk-" not in reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(S.TIMED_OUT, "it met its walltime"), (S.FAILED, "preempted"), (S.CANCELLED, "cancelled by user 7")],
+)
+def test_whoever_stopped_a_job_knows_why(state: JobState, reason: str) -> None:
+    ended = Watched().look(seen(state, reason, exit=exited(143, signal="TERM")))
+    assert (ended.state, ended.reason, ended.exit_code) == (state, reason, 143)

@@ -393,3 +393,10 @@ def test_a_session_of_an_absent_executor_says_what_to_install(monkeypatch: pytes
 def test_a_log_chunk_passes_as_it_is() -> None:
     chunk = LogChunk(lines=("a",), cursor="1", ended=True)
     assert session(logs=chunk).logs(CTX, HANDLE, "client", "", 10) == chunk
+
+
+def test_results_are_brought_home_where_no_disk_is_shared() -> None:
+    assert session().fetches
+    here = Session(type("Near", (Toy,), {"answers": {}}), evolve(HERE, shares_disk=True))
+    assert not here.fetches
+    assert here.fetch(CTX, HANDLE, Path("/d")) == ()

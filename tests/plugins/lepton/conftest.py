@@ -28,7 +28,7 @@ def desk(service: Service, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def yard(service: Service, tmp_path: Path) -> Iterator[Yard]:
+def yard(tmp_path: Path) -> Iterator[Yard]:
     (tmp_path / "yard").mkdir()
     yard = Yard(tmp_path / "yard")
     yield yard

@@ -220,7 +220,7 @@ def test_a_container_that_is_killed_has_failed_with_what_the_service_knows(desk:
     assert seen.reason == "the service says Failed, and its script left no record: BackOff"
 
 
-def test_a_timeout_is_applied_and_named(desk: Desk, service: Service) -> None:
+def test_a_timeout_is_applied_and_named(desk: Desk) -> None:
     desk.settings["evaluation_tasks"] = {"timeout": 1}
     trial = desk.trial("sleep 60")
     trial.finish()

@@ -97,8 +97,16 @@ def test_what_jobs_mount_is_to_be_there_before() -> None:
     given = settings(mounts=Mounts(deployment={"/weights": "/w"}, evaluation={"/sets": "/s"}))
     job = served_job()
     plan = plan_job(given, evolve(job, task=evolve(job.task, dataset_dir="/data/set")))
-    assert plan.needs[0].payload["mounts"] == ["/sets", "/weights", "/models/m"]
-    assert plan.payload["mounts"] == ["/sets", "/weights", "/models/m", "/data/set"]
+    assert plan.needs[0].payload["mounts"] == ["/sets", "/models/m", "/weights"]
+    assert plan.payload["mounts"] == ["/sets", "/models/m", "/weights", "/data/set"]
+
+
+def test_an_image_that_is_a_file_is_to_be_there_before() -> None:
+    harness = Harness(name="x", script="x", image="/images/harness.sqsh")
+    job = evolve(served_job(image="/images/server.sqsh"), harness=harness, contained=harness)
+    assert plan_job(settings(), job).payload["mounts"] == ["/models/m", "/images/server.sqsh", "/images/harness.sqsh"]
+    on_the_host = evolve(job, server=make_server(image=None))
+    assert plan_job(HOST, on_the_host).payload["mounts"] == ["/models/m"]
 
 
 def test_settings_that_mean_nothing_are_noted() -> None:

@@ -84,7 +84,7 @@ def plan_job(settings: Settings, job: Job) -> Plan:
         needs=(needed,),
         payload={
             "job_name": job_name(settings, job),
-            "mounts": [*sources, *([job.task.dataset_dir] if job.task.dataset_dir else [])],
+            "mounts": [*sources, *_own_sources(job, contained=contained)],
             "runtime": settings.container_runtime.value,
             "output_dir": settings.output_dir,
             "flags": [f"{flag}={value}" if value else flag for flag, value in _options(settings, job).items()],
@@ -239,12 +239,24 @@ def _check(settings: Settings, mounts: tuple[Mount, ...]) -> None:
 
 
 def _mount_sources(settings: Settings, job: Job) -> list[str]:
-    """Return what has to be on the cluster for every job: what the settings mount, and the model's folders."""
-    mounts = settings.mounts
-    found = [] if settings.container_runtime is ContainerRuntime.NONE else [*mounts.evaluation]
+    """Return what has to be on the cluster for every job: what the settings mount, the model's folders and image."""
+    contained = settings.container_runtime is not ContainerRuntime.NONE
+    found = [*settings.mounts.evaluation] if contained else []
     if job.server is not None:
-        found += [*mounts.deployment, *(mount.source for mount in job.server.mounts)]
+        found += [mount.source for mount in job.server.mounts]
+        found += [*settings.mounts.deployment, *_image_file(job.server.image)] if contained else []
     return list(dict.fromkeys(found))
+
+
+def _image_file(image: str | None) -> list[str]:
+    """Return an image that is a file of the cluster; none when a registry has it."""
+    return [image] if image and image.startswith("/") else []
+
+
+def _own_sources(job: Job, *, contained: bool) -> list[str]:
+    """Return what has to be there for this job alone."""
+    data = [job.task.dataset_dir] if job.task.dataset_dir else []
+    return [*data, *(_image_file(job.contained.image) if contained else [])]
 
 
 def _notes(settings: Settings, job: Job) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ class Service:
     lock: threading.RLock = field(factory=threading.RLock)
     base: str = ""
     _server: ThreadingHTTPServer | None = None
+    _replicas: int = 0
 
     def start(self) -> Service:
         service = self
@@ -189,11 +190,13 @@ class Service:
             source = self.root / "storage" / mount["from"].replace(":", "_") / (mount.get("path") or "/").strip("/")
             source.mkdir(parents=True, exist_ok=True)
             mounts[mount["mount_path"]] = source
+        self._replicas += 1
+        name = f"{name}-{self._replicas}"
         return Replica(self.root / "replicas", name, spec["container"]["command"], variables, mounts, port)
 
     def folder_of(self, name: str) -> Path:
         """Return what stands for the file system of a job's or an endpoint's latest container."""
-        return next(thing for thing in self._things() if thing.name == name).replicas[-1].folder
+        return [thing for thing in self._things() if thing.name == name][-1].replicas[-1].folder
 
     def _things(self) -> list[Job | Endpoint]:
         return [*self.jobs.values(), *self.endpoints.values()]

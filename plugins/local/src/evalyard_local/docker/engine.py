@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
+_versions: dict[str, str] = {}
+"""URL of an engine -> the version of its interface, once it is known."""
 CALL_TIMEOUT_S = 60.0
 """How long the engine may be silent in one request; the deadline of the hook's call may be nearer."""
 ADDED_TO_GROUP = "sudo usermod -aG docker $USER, then log out and in again"
@@ -80,7 +82,9 @@ def config_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def engine(timeout_s: float = CALL_TIMEOUT_S) -> DockerClient:
-    """Return a client of the engine; it is asked for its version, so it answers. Close it.
+    """Return a client of the engine. Close it.
+
+    The first one of a process asks the engine for its version; the others speak the same.
 
     Args:
         timeout_s: how long it may be silent.
@@ -101,12 +105,14 @@ def engine(timeout_s: float = CALL_TIMEOUT_S) -> DockerClient:
         raise trouble(error, address) from error
     with _translated(address):
         tls = _certificates(address.tls_folder) if address.tls_folder else None
-        return docker.DockerClient(
+        client = docker.DockerClient(
             base_url=address.url,
-            version="auto",
+            version=_versions.get(address.url, "auto"),
             timeout=max(1, math.ceil(timeout_s)),
             tls=TLSConfig(**tls, verify=address.verify) if tls is not None else False,
         )
+        _versions[address.url] = str(client.api.api_version)
+        return client
 
 
 def _knock(address: Address, timeout_s: float) -> None:

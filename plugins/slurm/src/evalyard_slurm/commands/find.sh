@@ -4,7 +4,7 @@ marks=" $(tr '\n' ' ') "
 
 found() {
   folder=${record%/attempts/*}
-  row job "$mark" "$id" "${record##*/}" "$folder"
+  printf 'job\t%s\t%s\t%s\t%s\n' "$mark" "$id" "${record##*/}" "$folder"
 }
 
 if [ -d "$run_dir" ] && ! take_turn 60; then
@@ -21,7 +21,7 @@ for sent in "$run_dir"/*/attempts/*/submitting; do
     row failed "$queue"
     exit
   elif [ -n "$id" ]; then
-    put "$record/submitted" "$mark$tab$id$tab$job_name"
+    note_job
     found
   fi
 done

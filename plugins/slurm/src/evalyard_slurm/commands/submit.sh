@@ -23,13 +23,12 @@ submit() {
       return
     fi
     if [ -n "$id" ]; then
-      put "$record/submitted" "$mark$tab$id$tab$job_name"
+      note_job
       row job "$name" "$id"
       return
     fi
   fi
-  if ! { { [ -d "$record" ] || mkdir -p "$record"; } &&
-    printf '%s\t%s\t%s\n' "$mark" "$job_name" "$owner" >"$record/submitting"; } 2>/dev/null; then
+  if ! { printf '%s\t%s\t%s\n' "$mark" "$job_name" "$owner" >"$record/submitting"; } 2>/dev/null; then
     row refused "$name" "cannot write in $folder/$record"
     return
   fi
@@ -39,14 +38,25 @@ submit() {
   case $id in
     '' | *[!0-9]*) row refused "$name" "$(cat "$record/said")" ;;
     *)
-      put "$record/submitted" "$mark$tab$id$tab$job_name"
+      note_job
       printf 'job\t%s\t%s\n' "$name" "$id"
       ;;
   esac
 }
 
 if take_turn 60; then
-  while IFS=$tab read -r name mark attempt folder job_name; do submit; done
+  lines=$(cat)
+  # With one command for all jobs; a folder that cannot be made is found out below.
+  set --
+  while IFS=$tab read -r name mark attempt folder job_name; do
+    if [ -d "$folder" ]; then set -- "$@" "$folder/attempts/$attempt"; fi
+  done <<END
+$lines
+END
+  if [ $# -gt 0 ]; then mkdir -p -- "$@" 2>/dev/null; fi
+  while IFS=$tab read -r name mark attempt folder job_name; do submit; done <<END
+$lines
+END
   row end
 else
   row busy

@@ -43,8 +43,5 @@ whereabouts() {
   id=$(queued "$job_name")
 }
 
-# Puts text into a file by rename.
-put() {
-  draft=$1.$$
-  { printf '%s\n' "$2" >"$draft"; } 2>/dev/null && mv -f "$draft" "$1"
-}
+# Notes that attempt $record was submitted as job $id. Whoever reads a line without its end takes it for not written.
+note_job() { { printf '%s\t%s\t%s\n' "$mark" "$id" "$job_name" >"$record/submitted"; } 2>/dev/null; }

@@ -1,0 +1,200 @@
+"""Whole runs by the real command, at the stand-in: to a score, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from evalyard.config import examples
+from tests.cli.yard import Yard, until
+from tests.plugins.lepton.desk import LEAVE, config
+from tests.plugins.lepton.service.server import Service
+
+SMOKE = {
+    "name": "smoke",
+    "container": "python:3.12-slim",
+    "nemo_evaluator_config": {"config": {"params": {"limit_samples": 5}}},
+}
+DEMO = {"type": "demo", "image": "python:3.12-slim", "lepton_config": {"resource_shape": "gpu.1xh200"}}
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["deployments", "endpoints"])
+def test_a_served_model_is_evaluated_to_its_score_and_nothing_is_left(
+    service: Service, yard: Yard, newer: bool
+) -> None:
+    service.newer = newer
+    invocation = yard.run(config(yard, SMOKE, deployment=DEMO), "--wait")
+    (row, *_) = json.loads(yard.call("results", "--json", invocation).out)
+    assert (row["task"], row["value"]) == ("smoke", 1.0)
+    assert (yard.run_dir(invocation) / "smoke" / "artifacts" / "results.yml").is_file()
+    assert "listening on" in yard.call("logs", "--role", "server", invocation).out
+    assert "evalyard-home" not in yard.call("logs", invocation).out
+    assert (service.live_endpoints(), service.live_jobs(), service.secrets) == ([], [], {})
+
+
+def test_one_endpoint_serves_all_tasks_unless_each_shall_have_its_own(service: Service, yard: Yard) -> None:
+    tasks = [{"name": name, "container": "i", "harness": {"command": LEAVE}} for name in ("one", "other")]
+    yard.run(config(yard, *tasks, deployment=DEMO), "--wait", "--allow-unlisted")
+    assert len(service.endpoints) == 1
+    yard.run(
+        config(yard, *tasks, deployment=DEMO), "--wait", "--allow-unlisted", "-o", "+execution.share_endpoint=false"
+    )
+    assert len(service.endpoints) == 3
+    assert service.live_endpoints() == []
+
+
+def test_the_keeper_releases_the_endpoint_after_the_last_job(service: Service, yard: Yard) -> None:
+    invocation = yard.run(config(yard, SMOKE, deployment=DEMO))
+    yard.await_states(invocation, "SUCCEEDED")
+    until(lambda: not service.live_endpoints() and not service.secrets, "endpoint and key are gone")
+    assert json.loads(yard.call("results", "--json", invocation).out)[0]["value"] == 1.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_the_launcher_nothing_is_left(service: Service, yard: Yard, number: signal.Signals) -> None:
+    task = {"name": "long", "container": "i", "harness": {"command": "sleep 600"}}
+    with yard.start(
+        "evalyard", "run", "-c", config(yard, task, deployment=DEMO), "--wait", "--allow-unlisted"
+    ) as process:
+        until(lambda: any(job.replicas for job in service.jobs.values()), "the job runs", process=process)
+        process.send_signal(number)
+        process.communicate(timeout=90)
+    if number is signal.SIGKILL:
+        (row,) = yard.jobs()
+        yard.call("kill", row["invocation"] if "invocation" in row else row["job"].split(".")[0])
+    assert (service.live_endpoints(), service.live_jobs(), service.secrets) == ([], [], {})
+    assert service.processes() == []
+
+
+def test_an_endpoint_of_a_run_whose_records_are_gone_is_removed_by_gc(service: Service, yard: Yard) -> None:
+    task = {"name": "long", "container": "i", "harness": {"command": "sleep 600"}}
+    with yard.start(
+        "evalyard", "run", "-c", config(yard, task, deployment=DEMO), "--wait", "--allow-unlisted"
+    ) as process:
+        until(lambda: any(job.replicas for job in service.jobs.values()), "the job runs", process=process)
+        process.kill()
+    yard.call("gc", code=None)
+    # What its records call running is no orphan; the run is.
+    assert service.live_endpoints()
+    yard.call("kill", yard.jobs()[0]["job"].split(".")[0])
+    assert service.live_endpoints() == []
+
+
+def test_keep_endpoint_keeps_it_and_says_how_it_is_removed(service: Service, yard: Yard) -> None:
+    task = {"name": "one", "container": "i", "harness": {"command": LEAVE}}
+    words = ("--wait", "--allow-unlisted", "-o", "+execution.keep_endpoint=true")
+    done = yard.call("run", "-c", config(yard, task, deployment=DEMO), *words)
+    (name,) = service.live_endpoints()
+    assert f"lep endpoint remove --name {name}" in done.text
+    yard.call("gc", code=None)
+    assert service.live_endpoints() == [name]
+
+
+def test_a_secret_reaches_the_job_by_the_workspace_and_is_deleted(
+    service: Service, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "canary-value")
+    command = f'test "$HF_TOKEN" = canary-value && test "$OWN" = theirs && {LEAVE}'
+    task = {"name": "one", "container": "i", "harness": {"command": command}, "env_vars": {"HF_TOKEN": "host:MY_TOKEN"}}
+    service.secrets["MINE"] = {"name": "MINE", "value": "theirs"}
+    ours = {"lepton_platform": {"tasks": {"env_vars": {"OWN": {"value_from": {"secret_name_ref": "MINE"}}}}}}
+    yard.run(config(yard, task, execution=ours), "--wait", "--allow-unlisted")
+    assert set(service.secrets) == {"MINE"}
+    sent = [json.dumps(request.body) for request in service.requests if request.path != "/usersecrets"]
+    assert not any("canary-value" in text for text in sent)
+
+
+def test_storage_holds_the_run_and_datasets_are_mounted(service: Service, yard: Yard) -> None:
+    mount = {"from": "node-nfs:fs", "path": "/team", "mount_path": "/workspace"}
+    task = {
+        "name": "one",
+        "container": "i",
+        "harness": {"command": LEAVE},
+        "dataset_dir": "/workspace/data/mine",
+        "dataset_mount_path": "/datasets",
+    }
+    platform = {"lepton_platform": {"tasks": {"mounts": [mount]}}}
+    invocation = yard.run(config(yard, task, execution=platform), "--wait", "--allow-unlisted")
+    (job,) = service.jobs.values()
+    assert [(m["path"], m["mount_path"]) for m in job.body["spec"]["mounts"]] == [
+        ("/team", "/workspace"),
+        ("/team/data/mine", "/datasets"),
+    ]
+    there = service.root / "storage" / "node-nfs_fs" / "team" / "evalyard" / yard.run_dir(invocation).name
+    assert (there / "one" / "exit.json").is_file()
+    assert (yard.run_dir(invocation) / "one" / "artifacts" / "results.yml").is_file()
+
+
+def test_resume_is_the_next_attempt_and_keeps_the_first_ones_files(service: Service, yard: Yard) -> None:
+    command = f'echo "$EVALYARD_ATTEMPT" > $EVALYARD_OUTPUT_DIR/attempt; test "$EVALYARD_ATTEMPT" = 2 && {LEAVE}'
+    task = {"name": "one", "container": "i", "harness": {"command": command}}
+    done = yard.call("run", "-c", config(yard, task), "--wait", "--allow-unlisted", code=1)
+    invocation = done.out.split()[0]
+    yard.call("resume", "--wait", invocation)
+    assert yard.states(invocation) == ["SUCCEEDED"]
+    folder = yard.run_dir(invocation) / "one"
+    assert (folder / "artifacts" / "attempt").read_text() == "2\n"
+    assert (folder / "attempts" / "1" / "artifacts" / "attempt").read_text() == "1\n"
+
+
+def test_requests_are_few_and_a_poll_is_one(service: Service, yard: Yard) -> None:
+    tasks = [{"name": f"t{n}", "container": "i", "harness": {"command": LEAVE}} for n in range(10)]
+    yard.run(config(yard, *tasks), "--wait", "--allow-unlisted")
+    lists = service.asked("GET", "/jobs")
+    creates = service.asked("POST", "/jobs")
+    assert len(creates) == 10
+    # Beside polls and creates: check, look-ups, and for each job its end, its files and a look at whether it is over.
+    rest = len(service.requests) - len(lists) - len(creates)
+    assert rest <= 10 + 10 * 6, [f"{request.method} {request.path}" for request in service.requests]
+
+
+SET = {
+    "lepton_none": ["target.api_endpoint.url=http://h/v1/chat/completions", "target.api_endpoint.model_id=m"],
+    "lepton_vllm": ["execution.lepton_platform.deployment.node_group=group"],
+    "lepton_nim": ["execution.lepton_platform.deployment.node_group=group"],
+}
+
+
+@pytest.mark.parametrize("name", SET)
+def test_a_shipped_example_is_planned_without_the_sdk_and_asks_nobody(
+    service: Service, yard: Yard, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert {one.name for one in examples() if one.name.startswith("lepton")} == set(SET)
+    monkeypatch.setenv("MY_API_KEY", "k")
+    (yard.folder / "leptonai").mkdir()
+    (yard.folder / "leptonai" / "__init__.py").write_text("raise SystemExit('the SDK was imported')")
+    words = [
+        word for given in [*SET[name], "execution.lepton_platform.tasks.node_group=group"] for word in ("-o", given)
+    ]
+    done = yard.call("run", "--config", name, *words, "--dry-run", env={"PYTHONPATH": str(yard.folder)})
+    assert "ifeval" in done.out
+    assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        ({"lepton_platform": {"tasks": {"mount": []}}}, "unknown key; did you mean 'mounts'?"),
+        ({"lepton_platform": {"deployment": {"platform_defaults": {"helth": {}}}}}, "did you mean 'health'?"),
+        ({"evaluation_tasks": {"timeout": "soon"}}, "execution.evaluation_tasks.timeout"),
+        ({"lepton_platform": {"tasks": {"env_vars": {"LEPTON_JOB_NAME": "x"}}}}, "cannot be a variable's name"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(yard: Yard, section: dict[str, object], complaint: str) -> None:
+    task = {"name": "one", "container": "i", "harness": {"command": LEAVE}}
+    done = yard.call("run", "-c", config(yard, task, execution=section), "--dry-run", "--allow-unlisted", code=2)
+    assert complaint in done.err
+
+
+def test_a_dataset_without_storage_is_refused(yard: Yard) -> None:
+    task = {"name": "one", "container": "i", "harness": {"command": LEAVE}, "dataset_dir": "/data"}
+    done = yard.call("run", "-c", config(yard, task), "--dry-run", "--allow-unlisted", code=2)
+    assert "is in no mount of execution.lepton_platform.tasks.mounts (there are: none)" in done.err
+
+
+def test_doctor_copes_without_any_workspace(yard: Yard) -> None:
+    done = yard.call("doctor", code=None)
+    assert "no workspace is named" in done.text
+    assert "lep login" in done.text

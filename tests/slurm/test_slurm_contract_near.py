@@ -1,0 +1,40 @@
+"""The Slurm executor keeps the contract on a login node itself: without containers, and with podman."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from evalyard.testing import Conformance
+from evalyard.testing.rig import Rig, rigged
+from tests.slurm.cluster import Cluster
+
+
+class Near(Conformance):
+    """On a login node, whose disk is the nodes'."""
+
+    executor = "slurm"
+    settings: ClassVar = {"gres": None, "sbatch_extra_flags": {"mem": 100}}
+    # The kit's claims are of a server that jobs share; here each job has its own.
+    not_offered = frozenset({"deployments", "fetch"})
+
+    @pytest.fixture(autouse=True)
+    def login_node(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+
+
+@pytest.mark.slurm
+class TestSlurmNear(Near):
+    settings: ClassVar = {**Near.settings, "container_runtime": "none"}
+
+
+@pytest.mark.slurm
+class TestSlurmPodman(Near):
+    settings: ClassVar = {**Near.settings, "container_runtime": "podman"}
+
+    @pytest.fixture
+    def rig(self, tmp_path: Path, podman_busybox: str) -> Iterator[Rig]:
+        with rigged(self.loaded(), self.executor, self.settings, tmp_path, podman_busybox) as made:
+            yield made
