@@ -62,6 +62,12 @@ def _why_no_slurmdbd() -> str | None:
     return f"{', '.join(missing)} not on PATH" if missing else _why_no_slurm()
 
 
+def _why_no_lepton() -> str | None:
+    if entry_points(group="evalyard.executors").select(name="lepton"):
+        return None
+    return "evalyard-lepton is not installed here; its tests run in an environment of their own"
+
+
 def _why_no_local() -> str | None:
     if entry_points(group="evalyard.executors").select(name="local"):
         return None
@@ -71,6 +77,7 @@ def _why_no_local() -> str | None:
 WHY_ABSENT: dict[str, Callable[[], str | None]] = {
     "browser": _why_no_browser,
     "docker": _why_no_docker,
+    "lepton": _why_no_lepton,
     "local": _why_no_local,
     "podman": _why_no_podman,
     "registry": _why_no_registry,

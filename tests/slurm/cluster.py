@@ -199,13 +199,6 @@ class Cluster:
         """Take a node out of service as an administrator does; its jobs end at once."""
         self.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
 
-    def bring_back(self) -> None:
-        """Bring all nodes into service and wait until they are idle."""
-        for node in self.nodes:
-            # A node that is not down is no node to resume; one that answers comes back by itself.
-            self.ask("scontrol", "update", f"nodename={node}", "state=resume", code=None)
-        self.await_nodes("idle")
-
     def power_off(self, name: str) -> None:
         """Take the power from a machine: whatever runs on it is gone, and every connection to it."""
         self.machines.pop(name).power_off()
@@ -218,11 +211,20 @@ class Cluster:
             self.start_slurmd(name)
 
     def tidy(self) -> None:
-        """End all jobs and bring all nodes into service."""
+        """Undo what a test did: start what is off, end all jobs, and wait until all nodes are idle."""
+        if not self.machines["head"].runs("slurmctld"):
+            self.start_controller()
+        for node in self.nodes:
+            if node not in self.machines:
+                self.power_on(node)
+            elif not self.machines[node].runs("slurmd"):
+                self.start_slurmd(node)
+            # A node that is not down is no node to resume; one that answers comes back by itself.
+            self.ask("scontrol", "update", f"nodename={node}", "state=resume", code=None)
         if self.queue():
             self.ask("scancel", "--user=root")
             wait_until(lambda: not self.queue(), lambda: f"an empty queue: {self.queue()}")
-        self.bring_back()
+        self.await_nodes("idle")
 
     # --- making it --------------------------------------------------------------------------------------------------
 

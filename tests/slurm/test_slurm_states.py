@@ -81,7 +81,6 @@ def test_what_its_node_or_its_time_ends_is_told_as_it_was(yard: SlurmYard) -> No
     assert yard.ends(dark) == {"dark": ("FAILED", NODE_DOWN)}
     assert yard.ends(late) == {"late": ("TIMED_OUT", WALLTIME)}
     assert (yard.run_dir(late) / "late" / "artifacts" / "flushed").exists()
-    cluster.power_on("n2")
 
     cluster.submit("true", "--partition=urgent", "--exclusive", "--nodelist=n1")
     assert yard.ends(pushed) == {"pushed": ("FAILED", "preempted")}
@@ -131,7 +130,9 @@ def test_a_job_whose_folder_is_gone_says_so(yard: SlurmYard) -> None:
 def test_what_takes_too_much_memory_says_so(near_yard: SlurmYard) -> None:
     eat = "exec python3 -c 'bytearray(400 << 20)'"
     invocation = near_yard.run(near_yard.config(near_yard.task("greedy", eat), execution=near_yard.on("m1", mem=50)))
-    assert near_yard.ends(invocation) == {"greedy": ("FAILED", "out of memory (OutOfMemory)")}
+    ((state, text),) = near_yard.ends(invocation).values()
+    assert state == "FAILED"
+    assert text.startswith("out of memory")
 
 
 def test_accounting_tells_of_what_the_controller_has_forgotten(near_yard: SlurmYard) -> None:

@@ -28,7 +28,8 @@ def desk(service: Service, tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[Yard]:
+def yard(service: Service, tmp_path: Path) -> Iterator[Yard]:
+    assert service.base
     (tmp_path / "yard").mkdir()
     yard = Yard(tmp_path / "yard")
     yield yard

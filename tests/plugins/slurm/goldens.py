@@ -69,6 +69,7 @@ GOLDEN: Mapping[str, Callable[[], str]] = {
     "podman_client.sh": lambda: _started(PODMAN, make_job()),
     "podman_server.sh": lambda: _started(PODMAN, served_job(), "deployment/serve.sh"),
     "pyxis_client.sh": lambda: _started(PYXIS, make_job()),
+    "pyxis_client_served.sh": lambda: _started(PYXIS, served_job()),
     "pyxis_server.sh": lambda: _started(EVERYTHING, served_job(), "deployment/serve.sh"),
     "apptainer_client.sh": lambda: _started(APPTAINER, make_job()),
     "apptainer_server.sh": lambda: _started(APPTAINER, served_job(), "deployment/serve.sh"),

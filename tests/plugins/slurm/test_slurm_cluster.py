@@ -417,6 +417,16 @@ def test_a_jobs_files_come_home_and_its_secrets_do_not(ctx: Context, slurm: Stan
     assert not (tmp_path / "home" / ".secrets.env").exists()
 
 
+def test_what_is_on_this_disk_already_is_not_brought(ctx: Context, slurm: StandIn) -> None:
+    del slurm
+    one = plan(ctx)
+    (handle,) = submitted(ctx, one)
+    (Path(one.directory) / "artifacts").mkdir()
+    (Path(one.directory) / "artifacts" / "results.yml").touch()
+    assert cluster.fetch(ctx, handle, Path(one.directory)) == ()
+    assert cluster.fetch(ctx, evolve(handle, mark=OTHER_MARK), Path(one.directory)) != ()
+
+
 # --- shells ---------------------------------------------------------------------------------------------------------
 
 

@@ -20,12 +20,16 @@ name_folders() {
 stop() { if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi; }
 
 watch_time() {
+  exec >/dev/null 2>&1 # not by the caller: then this shell would keep the log open
   give_up=$(($(date +%s) + timeout))
   while kill -0 "$child" 2>/dev/null; do
     if [ "$(date +%s)" -ge "$give_up" ]; then
       : >"$home/.late"
       kill -s TERM "$child"
-      sleep "$grace"
+      while [ "$grace" -gt 0 ] && kill -0 "$child" 2>/dev/null; do
+        sleep 1
+        grace=$((grace - 1))
+      done
       for pid in $(family "$child" | sed 1d); do kill -s KILL "$pid" 2>/dev/null; done
       return
     fi
@@ -63,7 +67,7 @@ mkdir -p "$home/artifacts"
 name_folders
 EVALYARD_SHOW=yes sh "$home/run.sh" &
 child=$!
-if [ "$timeout" -gt 0 ]; then watch_time >/dev/null 2>&1 & fi
+if [ "$timeout" -gt 0 ]; then watch_time & fi
 await_child
 child=
 end=$(cat "$home/attempts/$EVALYARD_ATTEMPT/exit.json" 2>/dev/null)

@@ -27,7 +27,7 @@ from evalyard.store.history import History
 
 FASTEST_POLL_S = 0.1
 SLOWEST_POLL_S = 30.0
-POLL_GROWTH = 1.3
+POLL_GROWTH = 1.1
 LOOK_SHARE = 0.01
 """Looking takes at most about this share of the time: a cheap backend is asked often, a slow one seldom."""
 MOST_ROUNDS = 1000
@@ -53,12 +53,6 @@ class Conductor:
     def situation(self) -> Situation:
         """Return where things stand on record."""
         return self.actor.situation(self.run.history())
-
-    def advance(self) -> Situation:
-        """Look once, take every step that can be taken now, and return where that leaves us."""
-        self.look()
-        self.actor.outbox.settle()
-        return self.act(EVERY_STEP)
 
     def export(self) -> None:
         """Send the results that are due, and wait until that has succeeded or failed, once."""
@@ -101,14 +95,17 @@ class Conductor:
         shape: list[JobState] = []
         while True:
             began = time.monotonic()
-            situation = self.advance()
+            self.look()
             took = time.monotonic() - began
+            self.actor.outbox.settle()
+            situation = self.act(EVERY_STEP)
             on_change(situation.history)
             if situation.history.ended and not self.remains(situation):
                 return situation.history
             before, shape = shape, [job.latest.state for job in situation.history.jobs]
+            fastest = max(FASTEST_POLL_S, took)
             slowest = min(max(took / LOOK_SHARE, FASTEST_POLL_S), SLOWEST_POLL_S)
-            pause = FASTEST_POLL_S if shape != before else min(pause * POLL_GROWTH, slowest)
+            pause = fastest if shape != before else min(pause * POLL_GROWTH, slowest)
             time.sleep(pause)
 
     def _given_up(self, situation: Situation) -> bool:

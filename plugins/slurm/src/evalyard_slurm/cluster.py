@@ -155,7 +155,7 @@ def fetch(ctx: Context, handle: Handle, dest: Path) -> tuple[str, ...]:
         Transient: the cluster did not answer, or the stream broke off.
         BackendError: the folder cannot be written.
     """
-    if handle.kind != "job":
+    if handle.kind != "job" or _is_here(handle, dest):
         return ()
     packed = ask(ctx, "pack", [handle.data["directory"]])
     if not packed:
@@ -170,6 +170,17 @@ def fetch(ctx: Context, handle: Handle, dest: Path) -> tuple[str, ...]:
         raise BackendError(f"{handle.data['directory']} holds what must not be unpacked here: {error}") from error
     except OSError as error:
         raise BackendError(f"cannot write {error.filename or dest}: {error.strerror}") from error
+
+
+def _is_here(handle: Handle, dest: Path) -> bool:
+    """Whether a folder of this machine is the task's own: a disk that the cluster shares with this machine, too."""
+    if dest != Path(handle.data["directory"]):
+        return False
+    try:
+        sent = (dest / "attempts" / handle.data["attempt"] / "submitting").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return sent.startswith(handle.mark)
 
 
 @define

@@ -154,7 +154,7 @@ def _harness(settings: Settings, job: Job) -> Container:
         folders=tuple(f"{output_dir}/{name}".rstrip("/") for name in job.contained.lasting),
         variables=job_variables(job),
         keeps_entrypoint=job.contained.keeps_entrypoint,
-        gpus=settings.evaluation_gpu_visible,
+        gpus=settings.evaluation_gpu_visible or job.server is None,
         home=settings.mounts.mount_home,
         limit_s=settings.walltime_s,
         steps=("--job-name=evaluation", "--nodes=1", "--ntasks=1", '--nodelist="$SLURMD_NODENAME"'),

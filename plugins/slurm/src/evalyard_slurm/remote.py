@@ -87,7 +87,8 @@ def _sockets() -> Path:
     Raises:
         BackendError: somebody else has it.
     """
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    # Not TMPDIR, which on macOS is longer than a socket's path may be.
+    base = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"  # noqa: S108 - the folder below it is made sure of
     folder = Path(base) / f"evalyard-ssh-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()

@@ -93,6 +93,9 @@ OURS = {
     "signal": "it is how the harness learns that its time is over",
     "parsable": "it is set",
     "wait": "evalyard watches the job itself",
+    "test-only": "it would submit nothing",
+    "wrap": "there is a script",
+    "clusters": "evalyard watches one cluster; set execution.hostname to a login node of the other",
     "time": "set execution.walltime",
     "nodes": "set execution.num_nodes",
     "account": "set execution.account",
@@ -159,7 +162,7 @@ class Settings:
     proxy: Mapping[str, Any] | None = None
     """For several model servers behind one address, which this version does not start."""
     evaluation_gpu_visible: bool = False
-    """Whether the evaluation sees the GPUs, too, where it runs as a process or with podman."""
+    """Whether the evaluation sees the GPUs too, beside a model server."""
 
     def __attrs_post_init__(self) -> None:
         if self.num_instances != 1:

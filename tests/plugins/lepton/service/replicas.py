@@ -59,8 +59,9 @@ class Replica:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for raw in self._process.stdout:
-            self.lines.append((time.time_ns(), raw.decode("utf-8", errors="replace").rstrip("\n")))
+        with self._process.stdout as output:
+            for raw in output:
+                self.lines.append((time.time_ns(), raw.decode("utf-8", errors="replace").rstrip("\n")))
         self._process.wait()
         self.finished = time.time()
 

@@ -2,6 +2,7 @@ mkdir -p '/shared/out/cache'
 ADAPTER_PORT=$((10000 + ${SLURM_JOB_ID:-$$} % 10000))
 export ADAPTER_PORT
 set --
+if nvidia-smi -L >/dev/null 2>&1; then set -- --nv; fi
 exec apptainer exec --writable-tmpfs \
   --bind "$EVALYARD_OUTPUT_DIR":/results \
   --bind '/shared/out/run/smoke/inside.sh:/evalyard/job/inside.sh:ro' \

@@ -24,6 +24,7 @@ set -- --network host --ipc host --user 0:0 --log-driver none \
   --env EVALYARD_OUTPUT_DIR=/results \
   --entrypoint sh 'registry.example/harness:1' /evalyard/job/inside.sh
 if [ -d "${HOME:-}" ] && [ "$HOME" != / ]; then set -- --volume "$HOME:$HOME" "$@"; fi
+if nvidia-smi -L >/dev/null 2>&1; then set -- --device nvidia.com/gpu=all "$@"; fi
 
 # A container is no child of ours, so that it would outlive its job: it is removed on every way out of here.
 remove() { podman rm --force --time 0 "$name" >/dev/null 2>&1; }

@@ -9,7 +9,6 @@ exec srun \
   --nodes=1 \
   --ntasks=1 \
   --nodelist="$SLURMD_NODENAME" \
-  --gres=none \
   --container-image='registry.example#harness:1' \
   --container-mounts="$EVALYARD_OUTPUT_DIR":/results,'/shared/out/run/smoke/inside.sh:/evalyard/job/inside.sh:ro','/shared/out/run/smoke/run_config.yml:/evalyard/job/run_config.yml:ro','/shared/out/run/smoke/.secrets.env:/evalyard/job/.secrets.env:ro','/shared/out/run/harness:/evalyard/harness:ro','/shared/out/cache:/evalyard/output/cache' \
   --container-mount-home \
