@@ -18,6 +18,7 @@ from attrs import frozen
 
 from evalyard import BackendError, Context, InvalidJob, SecretError, Transient
 from evalyard_lepton.payloads import Json
+from evalyard_lepton.workspaces import current_workspace
 
 T = TypeVar("T")
 
@@ -328,7 +329,9 @@ class Gateway:
 
 
 def _client(ctx: Context) -> Any:
-    workspace, url = ctx.connection.address.get("workspace", ""), ctx.connection.address.get("url", "")
+    # `gc` without any record looks at what is current.
+    address = ctx.connection.address or current_workspace()
+    workspace, url = address.get("workspace", ""), address.get("url", "")
     with _quiet():
         from leptonai.api.v2 import APIClient
         from leptonai.api.v2.workspace_record import WorkspaceRecord

@@ -115,6 +115,10 @@ class Lepton:
 
     @hookimpl
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
-        """Look for jobs and endpoints that this launcher made and that are in no record."""
+        """Look for jobs, endpoints and secrets that this launcher made and that are in no record."""
         gateway = Gateway(ctx)
-        return (*jobs.orphans(gateway, ctx.owner, known), *endpoints.orphans(gateway, ctx.owner, known))
+        return (
+            *jobs.orphans(gateway, ctx.owner, known),
+            *endpoints.orphans(gateway, ctx.owner, known),
+            *workspace_secrets.orphans(gateway, ctx.owner, known),
+        )

@@ -10,6 +10,9 @@ from evalyard_lepton.gateway import Gateway
 from evalyard_lepton.names import invocation_of
 from evalyard_lepton.plans import secret_name
 
+TAGS = ("mark", "name of the need", "launcher")
+"""What the tags of a secret are, in their order."""
+
 ALIVE = Observation(state=JobState.RUNNING)
 """Secrets do not end by themselves; asking for them each time would cost a request."""
 
@@ -27,7 +30,7 @@ def provide(ctx: Context, gateway: Gateway, need: Need) -> Handle:
         values |= {secret_name(invocation, ref.variable): given[ref.name] for ref in file.secrets}
     there = gateway.secrets()
     if not all(need.mark in there.get(name, ()) for name in values):
-        gateway.create_secrets(values, [need.mark])
+        gateway.create_secrets(values, [need.mark, need.name, ctx.owner])
     return _handle(need.name, need.mark, values)
 
 
@@ -40,6 +43,15 @@ def find(gateway: Gateway, names: Mapping[str, str]) -> dict[str, Handle]:
         if ours:
             found[name] = _handle(name, mark, ours)
     return found
+
+
+def orphans(gateway: Gateway, owner: str, known: Mapping[str, str]) -> list[Handle]:
+    """Return the secrets that this launcher made for runs that are in no record."""
+    made: dict[tuple[str, str], dict[str, str]] = {}
+    for secret, tags in gateway.secrets().items():
+        if len(tags) == len(TAGS) and tags[2] == owner and known.get(tags[1]) != tags[0]:
+            made.setdefault((tags[1], tags[0]), {})[secret] = ""
+    return [_handle(name, mark, names) for (name, mark), names in made.items()]
 
 
 def release(gateway: Gateway, handle: Handle) -> bool:
