@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 from evalyard import BackendError, Handle, JobState, LaunchError, NeedKind, Observation, Transient
 from evalyard.orchestrator.decide import Provision
 from evalyard.testing.rig import BEAT, Trial, wait_until
+from evalyard_lepton import gateway, jobs
 from tests.plugins.lepton.desk import LEAVE, SERVE, Desk
 from tests.plugins.lepton.service.server import Fault, Service
 
@@ -51,7 +55,7 @@ def test_a_create_that_goes_wrong_once_makes_one_endpoint(desk: Desk, service: S
     assert service.secrets == {}
 
 
-def _same(fault: Fault) -> dict[str, object]:
+def _same(fault: Fault) -> dict[str, Any]:
     return {"cut": fault.cut, "status": fault.status, "body": fault.body, "headers": fault.headers}
 
 
@@ -175,8 +179,6 @@ def test_an_archived_job_keeps_its_true_result(desk: Desk, service: Service, for
     for handle in handles:
         trial.await_end(handle)
         service.jobs[handle.id].archived = True
-    from evalyard_lepton import jobs
-
     jobs._homes.clear()  # another process asks
     seen = trial.session.status(desk.context(trial), handles)
     assert [seen[handle.name].state for handle in handles] == [JobState.FAILED, JobState.SUCCEEDED]
@@ -189,7 +191,7 @@ def test_an_archived_job_whose_log_is_gone_is_lost_and_never_succeeded(desk: Des
     trial = desk.trial(LEAVE)
     (handle,) = trial.begin()
     job = service.jobs[handle.id]
-    wait_until(lambda: job.completed, "it has ended")
+    wait_until(lambda: job.completed > 0, "it has ended")
     job.archived, job.scenario.silent, job.completed = True, True, 1.0
     assert trial.observe(handle).state is JobState.LOST
 
@@ -205,14 +207,12 @@ def test_a_job_that_somebody_stopped_has_failed_and_one_that_we_stopped_is_cance
 
 
 def test_a_container_that_is_killed_has_failed_with_what_the_service_knows(desk: Desk, service: Service) -> None:
-    import signal
-
     trial = desk.trial(BEAT)
     (handle,) = trial.begin()
     job = service.jobs[handle.id]
-    wait_until(lambda: job.replicas, "it runs")
+    wait_until(lambda: bool(job.replicas), "it runs")
     job.replicas[0].kill(signal.SIGKILL)
-    wait_until(lambda: job.completed, "it has ended")
+    wait_until(lambda: job.completed > 0, "it has ended")
     assert trial.observe(handle).state is JobState.RUNNING  # the last lines of its log may be on their way
     job.completed = 1.0
     seen = trial.observe(handle)
@@ -231,8 +231,6 @@ def test_a_timeout_is_applied_and_named(desk: Desk) -> None:
 
 
 def test_a_service_without_pages_does_not_keep_us_for_ever(desk: Desk, service: Service) -> None:
-    from evalyard_lepton import gateway
-
     service.pages = False
     trial = desk.trial(LEAVE, LEAVE, LEAVE)
     with pytest.MonkeyPatch.context() as patch:
@@ -331,8 +329,6 @@ def test_an_endpoint_of_somebody_else_is_never_adopted_nor_removed(desk: Desk, s
             env["value"] = "f" * 32
     assert trial.session.find(desk.context(trial), {handle.name: handle.mark}) == {}
     (need,) = (need for need in trial.plans[0].needs if need.kind is NeedKind.SERVER)
-    from attrs import evolve
-
     with pytest.raises(BackendError, match="is there and is not ours"):
         trial.session.provision(desk.context(trial), evolve(need, name=handle.name, mark=handle.mark))
 
@@ -345,8 +341,6 @@ def test_early_creation_under_a_name_that_is_still_being_deleted_is_tried_again_
     (need,) = (need for need in trial.plans[0].needs if need.kind is NeedKind.SERVER)
     known = trial.run.history().need("server")
     assert known is not None
-    from attrs import evolve
-
     named = evolve(need, name=f"ey-{trial.run.id}-server-1", mark=known.latest.mark)
     wait_until(lambda: not service.live_endpoints(), "it is gone")
     assert trial.session.provision(desk.context(trial), named).outputs["base_url"]
