@@ -2,6 +2,8 @@
 
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
 OWN_VENV := mlflow wandb lepton
+# Its tests wait for a service more than they compute.
+WORKERS_lepton := -n 4
 
 PACKAGES := -e ./core -e ./plugins/local -e ./plugins/slurm
 PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml plugins/slurm/pyproject.toml
@@ -33,7 +35,7 @@ test: $(OWN_VENV:%=test-%) .venv/.installed-dev
 	.venv/bin/python -m pytest $(OWN_VENV:%=--ignore=tests/plugins/%) $(PYTEST_ARGS)
 
 $(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev
-	.venvs/$*/bin/python -m pytest tests/plugins/$* $(PYTEST_ARGS)
+	.venvs/$*/bin/python -m pytest tests/plugins/$* $(WORKERS_$*) $(PYTEST_ARGS)
 
 test-harnesses: .venv/.installed-dev
 	.venv/bin/python -m pytest tests/harnesses -m 'harness or not harness' $(PYTEST_ARGS)

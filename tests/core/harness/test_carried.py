@@ -197,3 +197,25 @@ def test_a_server_serves_with_its_files_and_variables(tmp_path: Path) -> None:
 def _made(folder: Path, name: str) -> str:
     (folder / name).mkdir()
     return name
+
+
+@pytest.mark.docker
+def test_in_a_container_of_busybox_alone_fixed_names_lead_to_the_job(busybox_image: str, tmp_path: Path) -> None:
+    command = (
+        "echo 'results: {}' > /results/results.yml; cat /evalyard/job/said.txt; echo x > /evalyard/output/cache-test; "
+        "readlink /evalyard/harness"
+    )
+    argv = words(job(command, PlannedFile(path="one/said.txt", text="it's said\n")))
+    settings = ["--env", f"EVALYARD_LAUNCH={MARK}", "--env", "EVALYARD_ATTEMPT=1", "--network", "none"]
+    done = subprocess.run(
+        ["docker", "run", "--rm", *settings, "--entrypoint", argv[0], busybox_image, *argv[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    home = read_home(lines, MARK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"it's said", "/evalyard/2026-run/harness"} <= set(lines)
+    assert home is not None
+    assert "artifacts/results.yml" in unpack_home(lines, MARK, home, tmp_path)

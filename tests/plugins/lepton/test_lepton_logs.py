@@ -30,7 +30,8 @@ class Book:
 
 
 def read_all(book: Book, limit: int) -> tuple[list[str], str, bool]:
-    cursor, found = "5:0", []
+    cursor = "5:0"
+    found: list[str] = []
     while True:
         position = logs.parse_cursor(cursor, 0)
         chunk, silent = logs.read(cast(Gateway, book), position, limit, mark=MARK, job="j")

@@ -94,7 +94,7 @@ def test_a_secret_reaches_the_job_by_the_workspace_and_is_deleted(
     service: Service, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_TOKEN", "canary-value")
-    command = f'test "${{#HF_TOKEN}}" = 12 && test "$OWN" = theirs && {LEAVE}'
+    command = f'test "$(printf %s "$HF_TOKEN" | wc -c)" -eq 12 && test "$OWN" = theirs && {LEAVE}'
     task = {"name": "one", "container": "i", "harness": {"command": command}, "env_vars": {"HF_TOKEN": "host:MY_TOKEN"}}
     service.secrets["MINE"] = {"name": "MINE", "value": "theirs"}
     ours = {"lepton_platform": {"tasks": {"env_vars": {"OWN": {"value_from": {"secret_name_ref": "MINE"}}}}}}
