@@ -40,14 +40,14 @@ NOT_HERE: dict[str, tuple[tuple[str, ...], str]] = {
     "lepton_nim": (_NODES, _NO_LEPTON),
     "lepton_none": ((*_NODES[1:], *_URL), _NO_LEPTON),
     "lepton_vllm": (_NODES, _NO_LEPTON),
-    "slurm_multi_node": (
-        (*_SLURM, "deployment.checkpoint_path=/shared/m", "deployment.served_model_name=m"),
-        "deployment.type: 'vllm_ray' is not in this version",
-    ),
 }
 """Examples that this version reads and checks, what has to be filled in, and why it does not run them."""
 
 ON_A_CLUSTER: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "slurm_multi_node": (
+        (*_SLURM, "deployment.checkpoint_path=/shared/m", "deployment.served_model_name=m"),
+        ("ifeval",),
+    ),
     "slurm_llama_3_1_8b_instruct": (_SLURM, ("ifeval", "gpqa_diamond", "mbpp-chat")),
     "slurm_nim": ((*_SLURM, "deployment.cache_path=/shared/cache"), ("ifeval",)),
     "slurm_no_deployment": ((*_SLURM, *_URL), ("ifeval",)),
