@@ -147,6 +147,18 @@ def test_a_number_given_for_a_text_is_the_text_that_was_written() -> None:
     assert (found.name, found.tags, found.limit) == ("007", ("1e3", "4"), 12)
 
 
+@frozen(kw_only=True)
+class Storage:
+    from_: str
+    """`from` in YAML, which cannot be a name in Python."""
+
+
+def test_a_key_that_python_keeps_for_itself_is_a_field_with_a_line_below() -> None:
+    assert structure(section("from: node-nfs"), Storage).from_ == "node-nfs"
+    with pytest.raises(ConfigError, match="from_: unknown key; did you mean 'from'"):
+        structure(section("from_: node-nfs"), Storage)
+
+
 def test_a_required_key_is_missed_with_the_override_that_sets_it() -> None:
     with pytest.raises(ConfigError) as caught:
         structure(section("quiet: true"), Settings)

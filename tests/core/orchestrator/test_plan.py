@@ -201,3 +201,29 @@ def test_servers_that_nobody_would_start_are_refused() -> None:
     shape = Section(name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu"})
     with pytest.raises(ConfigError, match="only executor lepton reads it"):
         planned(spec(task(), deployment=DeploymentSpec(type="demo", lepton_config=shape)))
+
+
+class Keyed(Recorder):
+    """An executor whose model servers want a key."""
+
+    server_key = "SERVERS_KEY"
+
+
+@pytest.mark.parametrize(
+    ("executor", "named", "found"),
+    [(Keyed, None, "SERVERS_KEY"), (Keyed, "MINE", "MINE"), (Recorder, None, None)],
+    ids=["the executor's", "the user's", "none"],
+)
+def test_a_served_endpoint_has_the_key_that_the_executor_gives_it(
+    executor: type[Recorder], named: str | None, found: str | None
+) -> None:
+    executor.jobs = []
+    run = spec(
+        TaskSpec(name="t", harness=CommandSpec(command="true")),
+        deployment=DeploymentSpec(type="demo"),
+        endpoint=EndpointSpec(api_key_name=named),
+    )
+    session = Session(executor, Connection(executor="toy"))
+    plan_attempts(run, session, None, invocation(), first_attempts(run))
+    (job,) = executor.jobs
+    assert job.endpoint.api_key_name == found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from evalyard.cli.options import AsJson, Overrides
+from evalyard.cli.options import AsJson, JobDirs, Overrides
 from evalyard.cli.render import put_json, say, show_table
 from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK
 from evalyard.orchestrator.exporting import Deliveries, export as export_results
@@ -23,16 +22,6 @@ Destinations = Annotated[
         negative=(),
         show_default=False,
         help="Where to: local, or the name of an installed exporter.",
-    ),
-]
-JobDirs = Annotated[
-    tuple[Path, ...],
-    Parameter(
-        name="--job-dirs",
-        consume_multiple=False,
-        negative=(),
-        show_default=False,
-        help="Of this run directory or task's folder, without records.",
     ),
 ]
 

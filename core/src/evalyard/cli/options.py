@@ -33,3 +33,13 @@ EnvFile = Annotated[
     Parameter(name="--env-file", help="Read variables from a file (default ./.env); the environment wins."),
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print JSON on stdout.")]
+JobDirs = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--job-dirs",
+        consume_multiple=False,
+        negative=(),
+        show_default=False,
+        help="Of this run directory or task's folder, without records.",
+    ),
+]

@@ -11,8 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from evalyard.api import look
+from evalyard.cli.options import JobDirs
 from evalyard.cli.render import put, say
-from evalyard.cli.results import JobDirs
 from evalyard.cli.streams import deliver
 from evalyard.errors import UsageError
 

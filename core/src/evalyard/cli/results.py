@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from evalyard.api import look
 from evalyard.cli.formats import AsCsv, AsMarkdown, check_one_format
-from evalyard.cli.options import AsJson
+from evalyard.cli.options import AsJson, JobDirs
 from evalyard.cli.render import say
 from evalyard.cli.scores import put_scores, show_problems, show_scores
 from evalyard.errors import EXIT_JOB_FAILED, EXIT_OK, UsageError
@@ -24,16 +23,6 @@ Metrics = Annotated[
         negative=(),
         show_default=False,
         help="Only scores of this name or pattern: accuracy, 'ifeval.*'.",
-    ),
-]
-JobDirs = Annotated[
-    tuple[Path, ...],
-    Parameter(
-        name="--job-dirs",
-        consume_multiple=False,
-        negative=(),
-        show_default=False,
-        help="Of this run directory or task's folder, without records.",
     ),
 ]
 FailUnder = Annotated[
