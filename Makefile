@@ -2,6 +2,8 @@
 
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
 OWN_VENV := mlflow wandb lepton
+# Those of them that `make test` runs; make test-<plugin> runs any.
+TESTED_APART := mlflow wandb
 # Its tests wait for a service more than they compute.
 WORKERS_lepton := -n 4
 
@@ -21,6 +23,7 @@ endif
 help:
 	@echo "make quickstart  install evalyard into .venv, run a small evaluation and show its scores"
 	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it)"
+	@echo "make test-lepton the tests of one plugin in its own environment: $(OWN_VENV)"
 	@echo "make test-harnesses  real harnesses, also those of hundreds of megabytes, installed below .venvs/"
 	@echo "make lint        ruff, mypy and the import rules"
 	@echo "make bench       how long commands take (BENCH_ARGS=--check fails when a target is missed)"
@@ -31,7 +34,7 @@ quickstart: .venv/.installed
 	.venv/bin/evalyard run --config examples/quickstart.yaml --wait
 
 # The environments of single plugins come first, so that the closing line of the whole suite is the last one.
-test: $(OWN_VENV:%=test-%) .venv/.installed-dev
+test: $(TESTED_APART:%=test-%) .venv/.installed-dev
 	.venv/bin/python -m pytest $(OWN_VENV:%=--ignore=tests/plugins/%) $(PYTEST_ARGS)
 
 $(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import threading
@@ -71,6 +72,36 @@ def test_the_harness_starts_when_the_server_is_ready_and_not_before(
     healthy.set()
     assert end_of(running) == 0
     assert (folder / "began").read_text() == f"{url}/v1/chat/completions\n"
+
+
+@pytest.mark.parametrize("asker", ["curl", "python3"])
+def test_a_key_in_the_environment_goes_along_when_the_server_is_asked(tmp_path: Path, asker: str) -> None:
+    if shutil.which(asker) is None:
+        pytest.skip(f"needs {asker}")
+
+    class Guarded(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.headers.get("Authorization") == "Bearer the key" else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    others = {"curl", "python3", "wget"} - {asker}
+    for tool in (path for folder in ("/bin", "/usr/bin") for path in Path(folder).iterdir()):
+        if tool.name not in others and not (tools / tool.name).exists():
+            (tools / tool.name).symlink_to(tool)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        folder = write(tmp_path, make_job(server=FAKE))
+        record = launch(folder, served(url, tmp_path / "ended") | {"PATH": str(tools), "KEY": "the key"})
+        server.shutdown()
+        thread.join()
+    assert record.exit_code == 0
 
 
 def test_a_server_elsewhere_is_asked_by_the_command_that_reaches_it(tmp_path: Path) -> None:
