@@ -7,8 +7,11 @@ TESTED_APART := mlflow wandb
 # Its tests wait for a service more than they compute.
 WORKERS_lepton := -n 4
 
-PACKAGES := -e ./core -e ./plugins/local -e ./plugins/slurm
-PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml plugins/slurm/pyproject.toml
+PACKAGES := -e ./core -e ./plugins/local
+PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
+# What the tests need beside these.
+DEV_PACKAGES := -e ./plugins/slurm -r constraints-dev.txt
+DEV_PYPROJECTS := plugins/slurm/pyproject.toml constraints-dev.txt
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -63,8 +66,8 @@ clean:
 	@sh tools/venv.sh install .venv $(PACKAGES)
 	@touch $@
 
-.venv/.installed-dev: .venv/.installed constraints-dev.txt
-	@sh tools/venv.sh install .venv -r constraints-dev.txt
+.venv/.installed-dev: .venv/.installed $(DEV_PYPROJECTS)
+	@sh tools/venv.sh install .venv $(DEV_PACKAGES)
 	@touch $@
 
 # A plugin's requirements-test.txt names what its tests need beside the plugin itself, such as a server.
