@@ -1,7 +1,9 @@
 """What every test of this repository gets."""
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,13 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
     monkeypatch.setenv("EVALYARD_HOME", str(home / "evalyard"))
     # Programs started by tests find this environment's python and evalyard first.
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
+@pytest.fixture(autouse=True)
+def no_listener_stays() -> Iterator[None]:
+    """Commands that tests call within this process show what plugins say: not to the streams of an ended test."""
+    yield
+    for name in ("evalyard.notices", "evalyard.progress"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.setLevel(logging.NOTSET)

@@ -47,7 +47,7 @@ BROKEN = {
     "tasks that are no list": (changed("evaluation.tasks", {"name": "smoke"}), ["evaluation.tasks"]),
     "an unknown executor": (changed("execution.type", "locl"), ["locl", "local"]),
     "an executor that is not installed": (changed("execution.type", "lepton"), ["pip install evalyard-lepton"]),
-    "docker": (changed("execution.use_docker", True), ["use_docker", "--no-docker"]),
+    "a task without a container": (changed("execution.use_docker", True), ["run.yaml:", "container", "--no-docker"]),
     "no output folder": (changed("execution.output_dir", "???"), ["execution.output_dir"]),
     "an unknown extension": (changed("extensions", {"notify": {}}), ["notify"]),
     "no yaml": ("execution: [1,\n  }", ["run.yaml:"]),
