@@ -53,6 +53,41 @@ PLAIN = """
 """
 
 
+LISTENER = """
+    import json
+    import os
+    from pathlib import Path
+
+    from attrs import frozen
+    from evalyard import Transient, hookimpl
+
+    @frozen(kw_only=True)
+    class Settings:
+        file: str
+        fault: str = ""
+
+    class Listener:
+        api = 0
+        Settings = Settings
+
+        def __init__(self, settings):
+            self.settings = settings
+
+        @hookimpl
+        def ended(self, ctx, ends):
+            fault = Path(self.settings.fault or "/nowhere")
+            if fault.exists():
+                word = fault.read_text()
+                fault.unlink()
+                if word == "later":
+                    raise Transient("nobody answers")
+                raise RuntimeError(word)
+            there = [Path(end.directory, "artifacts", "results.yml").exists() for end in ends]
+            with open(self.settings.file, "a") as stream:
+                stream.write("".join(f"{e.job} {e.task} {e.state} {t}\\n" for e, t in zip(ends, there, strict=True)))
+"""
+
+
 def install(yard: Yard, name: str, source: str, group: str = "evalyard.extensions", package: str = "") -> None:
     """Put a package with one plugin `<name> = stranger_<name>:<Name>` where PYTHONPATH points to."""
     site = yard.folder / "site"
@@ -174,3 +209,56 @@ def test_a_run_of_an_executor_that_was_uninstalled_is_shown_with_what_is_missing
     record.write_text(kept)
     yard.open_gates("one")
     yard.await_states(invocation, "SUCCEEDED")
+
+
+def listening(yard: Yard, *tasks: dict[str, object], **execution: object) -> Path:
+    install(yard, "listener", LISTENER)
+    heard, fault = yard.folder / "heard", yard.folder / "fault"
+    yard.config(*tasks, execution=execution, extensions={"listener": {"file": str(heard), "fault": str(fault)}})
+    return heard
+
+
+def test_an_extension_is_told_of_every_end_once_its_artifacts_are_there(yard: Yard) -> None:
+    heard = listening(yard, yard.task("one"), yard.task("two", "exit 3"), mode="sequential")
+    done = yard.call("run", "-c", "run.yaml", "--wait", code=1)
+    invocation = done.out.strip()
+    assert heard.read_text().splitlines() == [
+        f"{invocation}.1 one SUCCEEDED True",
+        f"{invocation}.2 two FAILED False",
+    ]
+    yard.call("status", invocation, code=1)
+    assert len(heard.read_text().splitlines()) == 2
+
+
+def test_who_left_is_told_by_the_keeper(yard: Yard) -> None:
+    heard = listening(yard, yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    assert not heard.exists()
+    yard.open_gates("one")
+    yard.await_states(invocation, "SUCCEEDED")
+    yard.await_text(heard, f"{invocation}.1 one SUCCEEDED True\n")
+
+
+def test_a_kill_is_told_too(yard: Yard) -> None:
+    heard = listening(yard, yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    yard.call("kill", invocation)
+    yard.await_text(heard, f"{invocation}.1 one CANCELLED False\n")
+
+
+def test_who_could_not_listen_is_told_again(yard: Yard) -> None:
+    heard = listening(yard, yard.task("one"))
+    (yard.folder / "fault").write_text("later")
+    done = yard.call("run", "-c", "run.yaml", "--wait")
+    assert heard.read_text() == f"{done.out.strip()}.1 one SUCCEEDED True\n"
+
+
+def test_an_extension_that_fails_to_listen_disturbs_nothing(yard: Yard) -> None:
+    heard = listening(yard, yard.task("one"))
+    (yard.folder / "fault").write_text("no such attribute")
+    done = yard.call("run", "-c", "run.yaml", "--wait")
+    assert not heard.exists()
+    assert "RuntimeError: no such attribute" in done.err
+    assert yard.jobs(done.out.strip())[0]["state"] == "SUCCEEDED"

@@ -157,6 +157,10 @@ class Yard:
         """Wait until these lines are in the ledger."""
         until(lambda: set(wanted) <= set(self.notes()), lambda: f"{wanted} in {self.notes()}")
 
+    def await_text(self, file: Path, text: str) -> None:
+        """Wait until a file holds just this."""
+        until(lambda: file.exists() and file.read_text(encoding="utf-8") == text, lambda: f"{text!r} in {file}")
+
     # --- what is there ----------------------------------------------------------------------------------------------
 
     def run_dir(self, invocation: str) -> Path:

@@ -117,6 +117,7 @@ if TYPE_CHECKING:
         Harness as Harness,
         Job as Job,
         JobCard as JobCard,
+        JobEnd as JobEnd,
         LaunchError as LaunchError,
         LogChunk as LogChunk,
         Mount as Mount,
@@ -190,7 +191,7 @@ _HOMES = {
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",
     "evalyard.records": (
-        "Binding Connection ExitRecord Finding Handle Harness Job JobCard LaunchError LogChunk Mount Need NeedKind "
+        "Binding Connection ExitRecord Finding Handle Harness Job JobCard JobEnd LaunchError LogChunk Mount Need NeedKind "
         "Observation Plan PlannedFile SecretRef Server Severity"
     ),
     "evalyard.scoring.records": "JobResults Score",

@@ -367,6 +367,26 @@ class LogChunk:
     """Nothing more will come."""
 
 
+@frozen(kw_only=True)
+class JobEnd:
+    """That an attempt of a job has ended, as extensions are told it."""
+
+    invocation: str
+    job: str
+    """`<invocation>.<number>`."""
+    task: str
+    attempt: int
+    state: JobState
+    reason: str = ""
+    exit_code: int | None = None
+    """The harness's own; None = it left none."""
+    directory: str = ""
+    """The folder on this machine with the job's `artifacts/` and `logs/`; it need not exist."""
+    started_at: str = ""
+    """ISO 8601, UTC; empty = it never began, or that is not known."""
+    ended_at: str = ""
+
+
 class Severity(StrEnum):
     """How bad a finding is."""
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from evalyard.orchestrator.decide import (
+from evalyard.orchestrator.decide import Situation, exporting, next_steps, unfinished
+from evalyard.orchestrator.steps import (
     BRIEF_STEPS,
     ENDING_STEPS,
     EVERY_STEP,
@@ -19,11 +20,8 @@ from evalyard.orchestrator.decide import (
     Provision,
     Release,
     Settle,
-    Situation,
     Step,
-    exporting,
-    next_steps,
-    unfinished,
+    Tell,
 )
 from evalyard.records import Handle, Need, NeedKind
 from evalyard.states import JobState
@@ -43,6 +41,8 @@ CANCELLED = Attempt(number=1, state=S.CANCELLED)
 THERE = {"local": Exported(where="results.json")}
 FAILING = {"local": Exported(failures=2, reason="no answer")}
 GIVEN_UP = {"local": Exported(failures=8, reason="no answer", given_up=True)}
+
+TOLD_FIRST = Tell(jobs=(1,))
 
 FILES = ("files", NeedKind.FILES)
 SERVER = ("server", NeedKind.SERVER)
@@ -65,6 +65,7 @@ def situation(
     fetches: bool = False,
     resting: tuple[Matter, ...] = (),
     auto_export: tuple[str, ...] = (),
+    listens: bool = False,
 ) -> Situation:
     header = evolve(invocation(jobs=len(jobs)), auto_export=auto_export)
     wanted = tuple(Need(key=key, kind=kind) for key, kind in wants)
@@ -83,6 +84,7 @@ def situation(
         },
         fetches=fetches,
         resting=frozenset(resting),
+        listens=listens,
     )
 
 
@@ -232,6 +234,12 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         situation(evolve(RELEASED, exports={"local": Exported(where="f", failures=1)}), auto_export=("local",)),
         [],
     ),
+    "extensions are told of an end once": (situation(RELEASED, evolve(RELEASED, told=True), listens=True), [TOLD_FIRST]),
+    "not before it is one": (situation(RUNNING, listens=True), []),
+    "also of jobs that were never launched": (situation(CANCELLED, listens=True), [TOLD_FIRST]),
+    "once what it left is home": (situation(SUCCEEDED, fetches=True, listens=True), [Collect(job=1)]),
+    "not at once when that failed": (situation(RELEASED, listens=True, resting=(("tell", 1),)), []),
+    "nobody is told when nobody listens": (situation(RELEASED), []),
     "results come home before they are exported": (
         situation(evolve(SUCCEEDED), fetches=True, auto_export=("local",)),
         [Collect(job=1)],
@@ -303,6 +311,9 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         (situation(evolve(RELEASED, exports=FAILING), auto_export=("local",), resting=(("export local", 1),)), True),
         (situation(evolve(RELEASED, exports=GIVEN_UP), auto_export=("local",)), False),
         (situation(CANCELLED, auto_export=("local",)), False),
+        (situation(RUNNING, listens=True), True),
+        (situation(RELEASED, listens=True, resting=(("tell", 1),)), True),
+        (situation(evolve(RELEASED, told=True), listens=True), False),
     ],
     ids=[
         "a job waits",
@@ -325,6 +336,9 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         "an export failed and rests",
         "an export was given up",
         "there will be no results",
+        "somebody will be to be told",
+        "telling failed and rests",
+        "everybody knows",
     ],
 )
 def test_a_keeper_is_wanted_while_something_remains_that_only_we_will_do(now: Situation, expected: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from evalyard import BackendError, Handle, JobState, LaunchError, NeedKind, Observation, Transient
-from evalyard.orchestrator.decide import Provision
+from evalyard.orchestrator.steps import Provision
 from evalyard.testing.rig import BEAT, Trial, wait_until
 from evalyard_lepton import gateway, jobs
 from tests.plugins.lepton.desk import LEAVE, SERVE, Desk

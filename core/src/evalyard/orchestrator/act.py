@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
 from collections.abc import Mapping
 
 from attrs import define, evolve, field
 
 from evalyard.errors import EvalyardError, PluginError, StoreError
 from evalyard.ids import backend_name, new_mark
-from evalyard.orchestrator.decide import (
+from evalyard.orchestrator.decide import Situation, waiting
+from evalyard.orchestrator.outbox import Outbox
+from evalyard.orchestrator.patience import Patience
+from evalyard.orchestrator.plan import merged_needs
+from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
+from evalyard.orchestrator.steps import (
     Abort,
     Collect,
     Export,
     Launch,
-    Matter,
     Provision,
     Release,
     Settle,
-    Situation,
     Step,
     Subject,
-    waiting,
+    Tell,
 )
-from evalyard.orchestrator.outbox import Outbox
-from evalyard.orchestrator.plan import merged_needs
-from evalyard.orchestrator.run import OpenRun, job_entry, need_entry
+from evalyard.orchestrator.telling import job_end
 from evalyard.plugins.context import NOTICES
 from evalyard.records import Handle, LaunchError, Need, Plan
 from evalyard.states import JobState
@@ -37,45 +36,11 @@ from evalyard.store.layout import job_folder
 
 _log = logging.getLogger(__name__)
 
-MOST_TRIES = 6
-"""How often a request without an answer is made before the job fails."""
-FIRST_PAUSE_S = 1.0
 UNCLEAR_PAUSE_S = 15.0
 """How long we wait before we look once more for something that may or may not be there."""
 ABORT_PAUSE_S = 30.0
 PROVISION_TIMEOUT_S = 3600.0
-
-
-@define
-class Patience:
-    """How often something was tried, and until when it rests; doubles the pause every time."""
-
-    tries: dict[Matter, int] = field(factory=dict)
-    until: dict[Matter, float] = field(factory=dict)
-
-    def again(self, key: Matter) -> bool:
-        """Note a failure; return whether another try is due later."""
-        self.tries[key] = self.tries.get(key, 0) + 1
-        self.rest(key, FIRST_PAUSE_S * 2 ** (self.tries[key] - 1) if self.tries[key] < MOST_TRIES else math.inf)
-        return self.tries[key] < MOST_TRIES
-
-    def rest(self, key: Matter, pause_s: float) -> None:
-        """Let something rest for a while, without counting it as a failure."""
-        self.until[key] = time.monotonic() + pause_s
-
-    def done(self, key: Matter) -> None:
-        """Forget failures: it worked."""
-        self.tries.pop(key, None)
-        self.until.pop(key, None)
-
-    def spent(self, key: Matter) -> bool:
-        """Whether it was tried as often as it will be."""
-        return self.tries.get(key, 0) >= MOST_TRIES
-
-    def resting(self) -> frozenset[Matter]:
-        """Return what is not to be tried yet."""
-        now = time.monotonic()
-        return frozenset(key for key, until in self.until.items() if until > now)
+TELL_TIMEOUT_S = 10.0
 
 
 @define
@@ -97,6 +62,7 @@ class Actor:
             history=history,
             plans={job.number: plan for job in history.jobs if (plan := self._plan(job))},
             fetches=self.run.session.fetches,
+            listens=self.run.session.listens,
             resting=self.patience.resting() | self.outbox.resting(history),
         )
 
@@ -125,6 +91,8 @@ class Actor:
                 return self._collect(step.job, situation)
             case Release():
                 return self._release(step, situation)
+            case Tell():
+                return self._tell(step.jobs, situation)
             case Export():
                 self.outbox.start(step, situation.history)
                 return True
@@ -249,6 +217,23 @@ class Actor:
             self.remaining[attempt.handle.name] = f"its results could not be fetched: {error.message}"
         self.patience.done(("collect", number))
         self.run.record([job_entry(Event.COLLECTED, number, attempt.number)])
+        return True
+
+    def _tell(self, numbers: tuple[int, ...], situation: Situation) -> bool:
+        attempts = {number: situation.history.job(number).launched for number in numbers}
+        ends = [job_end(self.run.store, self.run.invocation, number, attempt) for number, attempt in attempts.items()]
+        failed = ""
+        try:
+            self.run.session.ended(self.run.context(TELL_TIMEOUT_S), ends)
+        except EvalyardError as error:
+            later = [self.patience.again(("tell", number)) for number in numbers]
+            if error.transient and any(later):
+                return False
+            failed = error.message
+            _log.warning("%s", failed)
+        self.run.record(
+            job_entry(Event.TOLD, number, attempt.number, reason=failed) for number, attempt in attempts.items()
+        )
         return True
 
     def _release(self, step: Release, situation: Situation) -> bool:

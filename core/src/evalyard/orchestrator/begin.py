@@ -17,10 +17,11 @@ from evalyard.exports.destination import Destination, check_exports
 from evalyard.exports.variables import keep_variables
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import ENDING_STEPS, Situation
+from evalyard.orchestrator.decide import Situation
 from evalyard.orchestrator.keeper import start_keeper
 from evalyard.orchestrator.plan import Attempt, first_attempts, headers, merged_needs, plan_attempts
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry, open_run
+from evalyard.orchestrator.steps import ENDING_STEPS
 from evalyard.orchestrator.stop import undo
 from evalyard.orchestrator.survey import record_by_hand
 from evalyard.plugins.discovery import load_executor

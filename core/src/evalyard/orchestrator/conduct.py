@@ -8,18 +8,9 @@ from collections.abc import Callable
 from attrs import define, field
 
 from evalyard.orchestrator.act import Actor
-from evalyard.orchestrator.decide import (
-    BRIEF_STEPS,
-    EVERY_STEP,
-    Export,
-    Matter,
-    Situation,
-    Step,
-    exporting,
-    next_steps,
-    unfinished,
-)
+from evalyard.orchestrator.decide import Situation, exporting, next_steps, telling, unfinished
 from evalyard.orchestrator.run import OpenRun
+from evalyard.orchestrator.steps import BRIEF_STEPS, EVERY_STEP, Export, Matter, Step
 from evalyard.orchestrator.watch import look
 from evalyard.records import Observation
 from evalyard.states import JobState
@@ -111,7 +102,7 @@ class Conductor:
     def _given_up(self, situation: Situation) -> bool:
         """Whether all that is left was tried as often as it will be."""
         history = situation.history
-        if not history.ended or exporting(situation):
+        if not history.ended or exporting(situation) or telling(situation):
             return False
         matters: list[Matter] = []
         if situation.fetches:

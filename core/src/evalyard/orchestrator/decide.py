@@ -10,78 +10,10 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from evalyard.orchestrator.steps import Abort, Collect, Export, Launch, Matter, Provision, Release, Settle, Step, Tell
 from evalyard.records import NeedKind, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory, NeedHistory
-
-
-@frozen(kw_only=True)
-class Provision:
-    """Make a need."""
-
-    need: str
-
-
-@frozen(kw_only=True)
-class Launch:
-    """Hand these jobs to the backend, as one batch."""
-
-    jobs: tuple[int, ...]
-
-
-@frozen(kw_only=True)
-class Settle:
-    """Record the end of a job that no backend holds."""
-
-    job: int
-    state: JobState
-    reason: str
-
-
-@frozen(kw_only=True)
-class Abort:
-    """Ask a running job to end because it cannot go on."""
-
-    job: int
-    reason: str
-
-
-@frozen(kw_only=True)
-class Collect:
-    """Bring an ended job's artifacts home."""
-
-    job: int
-
-
-@frozen(kw_only=True)
-class Release:
-    """Tear down what ended jobs and unused needs still hold; needs first made are released last."""
-
-    jobs: tuple[int, ...]
-    needs: tuple[str, ...]
-
-
-@frozen(kw_only=True)
-class Export:
-    """Begin to send the results of these jobs to a destination."""
-
-    destination: str
-    jobs: tuple[int, ...]
-
-
-Step = Provision | Launch | Settle | Abort | Collect | Release | Export
-EVERY_STEP = (Provision, Launch, Settle, Abort, Collect, Release, Export)
-BRIEF_STEPS = (Provision, Launch, Settle, Abort, Collect, Release)
-"""The steps that are over once they are taken: an export goes on, so only who stays begins one."""
-ENDING_STEPS = (Settle, Collect, Release)
-"""The steps that start nothing."""
-
-
-Subject = int | str
-"""A job, by number, or a need, by key."""
-
-Matter = tuple[str, Subject]
-"""One kind of step for one subject, as in `("launch", 1)`: what is tried again on its own account."""
 
 
 @frozen(kw_only=True)
@@ -93,6 +25,8 @@ class Situation:
     """Of each job's latest launched attempt; one whose plan is damaged is absent, and cannot be launched."""
     fetches: bool = False
     """Whether the executor brings artifacts home."""
+    listens: bool = False
+    """Whether an extension wants to be told of ends."""
     resting: frozenset[Matter] = frozenset()
     """What failed and waits before it is tried again."""
 
@@ -106,14 +40,17 @@ def next_steps(situation: Situation) -> list[Step]:
         *_launch(situation),
         *_collect(situation),
         *_release(situation),
+        *_tell(situation),
         *_export(situation),
     ]
 
 
 def unfinished(situation: Situation) -> bool:
-    """Whether something remains that only we will do, now or later: launching, collecting, releasing, exporting."""
+    """Whether something remains that only we will do, now or later: launching, collecting, releasing, telling,
+    exporting.
+    """
     history = situation.history
-    if exporting(situation):
+    if exporting(situation) or telling(situation):
         return True
     if any(not job.latest.state.final and not job.launched.sent for job in history.jobs):
         return True
@@ -131,6 +68,11 @@ def exporting(situation: Situation) -> bool:
         for job in situation.history.jobs
         for name in situation.history.invocation.auto_export
     )
+
+
+def telling(situation: Situation) -> bool:
+    """Whether an extension is to be told of ends, now or once there are any."""
+    return situation.listens and not all(job.launched.told for job in situation.history.jobs)
 
 
 def export_matter(destination: str, job: int) -> Matter:
@@ -240,7 +182,7 @@ def _release(situation: Situation) -> Iterable[Step]:
         for job in situation.history.jobs
         if job.launched.state.final
         and _held(job.launched)
-        and (not situation.fetches or _collected(job.launched))
+        and _here(situation, job.launched)
         and ("release", job.number) not in situation.resting
     )
     needs = tuple(
@@ -253,6 +195,20 @@ def _release(situation: Situation) -> Iterable[Step]:
     )
     if jobs or needs:
         yield Release(jobs=jobs, needs=needs)
+
+
+def _tell(situation: Situation) -> Iterable[Step]:
+    if situation.listens:
+        due = tuple(
+            job.number
+            for job in situation.history.jobs
+            if job.launched.state.final
+            and not job.launched.told
+            and _here(situation, job.launched)
+            and ("tell", job.number) not in situation.resting
+        )
+        if due:
+            yield Tell(jobs=due)
 
 
 def _export(situation: Situation) -> Iterable[Step]:
@@ -269,7 +225,7 @@ def _export(situation: Situation) -> Iterable[Step]:
 def _due(situation: Situation, job: JobHistory, destination: str) -> bool:
     """Whether there are results of a job that are not at a destination, and may yet get there."""
     export = job.latest.exports.get(destination)
-    here = not situation.fetches or _collected(job.launched)
+    here = _here(situation, job.launched)
     return job.latest.state is JobState.SUCCEEDED and here and not (export and export.settled)
 
 
@@ -295,6 +251,11 @@ def _unanswered(attempt: Attempt) -> bool:
 
 def _held(attempt: Attempt) -> bool:
     return attempt.sent and not attempt.released
+
+
+def _here(situation: Situation, attempt: Attempt) -> bool:
+    """Whether what an ended attempt left is on this machine, or on a disk that it shares."""
+    return not situation.fetches or _collected(attempt)
 
 
 def _collected(attempt: Attempt) -> bool:

@@ -12,8 +12,8 @@ from evalyard.config import structure
 from evalyard.errors import EvalyardError
 from evalyard.ids import backend_name
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import ENDING_STEPS
 from evalyard.orchestrator.run import open_run
+from evalyard.orchestrator.steps import ENDING_STEPS
 from evalyard.plugins.context import CALL_DEADLINE_S, Context
 from evalyard.plugins.discovery import EXECUTORS, installed, load_executor
 from evalyard.plugins.session import Session, open_session

@@ -15,9 +15,10 @@ from evalyard.exports.records import Exported
 from evalyard.exports.sending import Sending
 from evalyard.exports.variables import FOLDER, environment
 from evalyard.ids import split_job_id
-from evalyard.orchestrator.decide import Export, Matter, export_matter
+from evalyard.orchestrator.decide import export_matter
 from evalyard.orchestrator.gather import gather
 from evalyard.orchestrator.run import OpenRun, job_entry
+from evalyard.orchestrator.steps import Export, Matter
 from evalyard.orchestrator.survey import on_record
 from evalyard.store.history import History
 from evalyard.store.journal import Entry, Event

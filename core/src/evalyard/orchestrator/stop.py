@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from evalyard.errors import EvalyardError
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import ENDING_STEPS
 from evalyard.orchestrator.run import OpenRun, job_entry
+from evalyard.orchestrator.steps import ENDING_STEPS
 from evalyard.store.journal import Event
 from evalyard.store.lookup import Selection
 

@@ -108,11 +108,11 @@ def load_extension(name: str) -> type[Any]:
     extension = _load(EXTENSIONS, name, what=f"extensions.{name}", absent=_absent_extension)
     for method in dir(extension):
         options = getattr(getattr(extension, method, None), f"{PROJECT}_impl", None)
-        if options and not (options.get("wrapper") or options.get("hookwrapper")):
-            hook = options.get("specname") or method
+        hook = (options.get("specname") if options else None) or method
+        if options and hook not in hookspecs.OBSERVED and not (options.get("wrapper") or options.get("hookwrapper")):
             raise PluginError(
                 f"extension '{name}' ({extension.__module__}) implements the hook '{hook}' plainly: its answer would "
-                "replace the executor's. Extensions may only wrap: @hookimpl(wrapper=True)"
+                "replace the executor's. Extensions may only wrap such a step: @hookimpl(wrapper=True)"
             )
     return extension
 

@@ -1,6 +1,6 @@
-"""The hooks: all that an executor answers, and all that an extension may wrap.
+"""The hooks: all that an executor answers, all that an extension may wrap, and what extensions are told.
 
-Exactly one executor is registered in a session, so every hook has one answer, and that answer is never None. Hooks get
+Exactly one executor is registered in a session, so every step has one answer, and that answer is never None. Hooks get
 and return frozen records. Core owns names, marks, intent, retries, states and secrets; an executor translates.
 
 A hook may raise `Transient` (no answer, or "later": whether the request took effect is not known), `InvalidJob` (a
@@ -19,7 +19,7 @@ from evalyard.plugins.markers import hookspec
 
 if TYPE_CHECKING:
     from evalyard.plugins.context import Context
-    from evalyard.records import Finding, Handle, Job, LaunchError, LogChunk, Need, Observation, Plan
+    from evalyard.records import Finding, Handle, Job, JobEnd, LaunchError, LogChunk, Need, Observation, Plan
 
 
 @hookspec(firstresult=True)
@@ -134,6 +134,21 @@ def orphans(ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
     """Return what carries our kind of mark at this backend and is not among `known` (name -> mark)."""
     raise NotImplementedError
 
+
+@hookspec
+def ended(ctx: Context, ends: Sequence[JobEnd]) -> None:
+    """Take note that jobs have ended; for extensions, which implement it plainly: a notification, an audit.
+
+    Called by whoever sees the run through (`run --wait`, the keeper, `kill`, `resume`), after a job's artifacts are on
+    this machine's disk, before its results are exported. Every end is told at least once: when telling fails with
+    `Transient`, or the teller dies before it has noted that it told, it is told again. Any other error is logged, and
+    ends the telling of those jobs. What it does must end before `ctx.deadline`: the run waits for it.
+    """
+    raise NotImplementedError
+
+
+OBSERVED = frozenset({"ended"})
+"""What extensions implement plainly: nobody's answer is replaced."""
 
 REQUIRED = frozenset({"plan", "launch", "find", "status", "logs", "cancel", "teardown"})
 """What every executor must implement; the rest are capabilities."""

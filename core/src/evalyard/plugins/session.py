@@ -24,6 +24,7 @@ from evalyard.records import (
     Finding,
     Handle,
     Job,
+    JobEnd,
     LaunchError,
     LogChunk,
     Need,
@@ -148,6 +149,27 @@ class Session:
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
         """Return what is ours and in no record; empty when the executor cannot tell."""
         return tuple(self._call("orphans", ctx=ctx, known=known)) if self.can("orphans") else ()
+
+    @property
+    def listens(self) -> bool:
+        """Whether an extension wants to be told of jobs' ends."""
+        return bool(self._manager.hook.ended.get_hookimpls())
+
+    def ended(self, ctx: Context, ends: Sequence[JobEnd]) -> None:
+        """Tell the extensions that jobs have ended.
+
+        Raises:
+            Transient: one could not take note; all may be told again.
+            EvalyardError: one failed, and will again.
+        """
+        try:
+            self._manager.hook.ended(ctx=ctx, ends=ends)
+        except EvalyardError:
+            raise
+        except OSError as error:
+            raise Transient(f"an extension could not take note of ends: {error}") from error
+        except Exception as error:  # the border to strangers' code
+            raise PluginError(f"an extension failed to take note of ends: {type(error).__name__}: {error}") from error
 
     def _call(self, hook: str, **arguments: Any) -> Any:
         try:

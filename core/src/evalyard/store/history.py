@@ -53,6 +53,8 @@ class Attempt:
     cancel_reason: str = ""
     """Why core itself asked for its end; empty when a person did."""
     collected: bool = False
+    told: bool = False
+    """Whether the extensions that want to know of its end do."""
     released: bool = False
     """Whether the backend confirmed that nothing is left of it."""
     silent_since: float = 0.0
@@ -165,6 +167,8 @@ def _add(fields: _Fields, entry: Entry) -> None:
             fields["collected"] = True
         case Event.RELEASED:
             fields["released"] = True
+        case Event.TOLD:
+            fields["told"] = True
         case Event.EXPORTED:
             exports = fields.setdefault("exports", {})
             exports[entry.destination] = Export(where=entry.where, tried_at=entry.at)

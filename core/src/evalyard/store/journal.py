@@ -47,6 +47,8 @@ class Event(StrEnum):
     """Its results are at a destination."""
     NOT_EXPORTED = "not exported"
     """They could not be sent there, for this reason."""
+    TOLD = "told"
+    """The extensions know of its end; with a reason, they could not be told."""
     RELEASED = "released"
     """The backend confirmed that nothing is left of it."""
 

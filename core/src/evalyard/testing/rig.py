@@ -14,9 +14,9 @@ from evalyard.config import structure
 from evalyard.errors import EvalyardError
 from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import Provision
 from evalyard.orchestrator.plan import Attempt as Planned, first_attempts, headers, plan_attempts
 from evalyard.orchestrator.run import OpenRun
+from evalyard.orchestrator.steps import Provision
 from evalyard.orchestrator.stop import stop
 from evalyard.plugins.session import Session
 from evalyard.records import Handle, Invocation, NeedKind, Observation, Plan
