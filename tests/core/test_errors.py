@@ -28,7 +28,7 @@ from evalyard.errors import (
         (StoreError("x"), 1),
         (BackendError("x"), 3),
         (Transient("x"), 3),
-        (InvalidJob("x"), 1),
+        (InvalidJob("x"), 2),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "code",
 )

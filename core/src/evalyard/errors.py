@@ -79,7 +79,7 @@ class Transient(BackendError):
 class InvalidJob(BackendError):
     """The backend refused this one job for good; retrying the same request cannot help."""
 
-    exit_code = EXIT_JOB_FAILED
+    exit_code = EXIT_USAGE
 
 
 class Interrupted(EvalyardError):
