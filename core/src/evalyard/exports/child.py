@@ -16,9 +16,7 @@ from evalyard.exports.records import Exported
 from evalyard.scoring.records import JobResults
 from evalyard.specs import Section
 from evalyard.store.journal import converter
-from evalyard.store.locks import Free, try_lock
-
-_POLL_S = 0.05
+from evalyard.store.locks import lock_before
 
 
 def main(arguments: list[str]) -> int:
@@ -48,7 +46,7 @@ def _export(request: dict[str, Any]) -> Sequence[Exported]:
     section = converter.structure(request["section"], Section)
     results = tuple(converter.structure(one, JobResults) for one in request["results"])
     chosen = destination(section.name, [section])
-    free = _lock(Path(request["lock"]), deadline)
+    free = lock_before(Path(request["lock"]), deadline, "another export of the same run goes on")
     try:
         context = ExportContext(folder=Path(request["folder"]), deadline=deadline)
         answer: Sequence[Exported] = chosen.exporter().export(context, chosen.settings, results)
@@ -63,16 +61,6 @@ def _export(request: dict[str, Any]) -> Sequence[Exported]:
         ) from error
     finally:
         free()
-
-
-def _lock(path: Path, deadline: float) -> Free:
-    while True:
-        free = try_lock(path)
-        if free is not None:
-            return free
-        if time.monotonic() > deadline:
-            raise Transient(f"another export of the same run goes on; the lock is {path}")
-        time.sleep(_POLL_S)
 
 
 if __name__ == "__main__":

@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen
 
-from evalyard.errors import Transient
 from evalyard.exports.context import ExportContext
 from evalyard.exports.files import export_files, task_folder
 from evalyard.exports.records import Exported
 from evalyard.exports.result_file import merged_csv, merged_json
 from evalyard.exports.settings import ExportSettings
 from evalyard.scoring.records import JobResults
-from evalyard.store.locks import Free, try_lock
+from evalyard.store.locks import lock_before
 
 COPIES = "jobs"
 """Where copies are. One level down: a run directory's own folders with a `job.json` are those of its jobs."""
-_POLL_S = 0.02
 
 
 @frozen(kw_only=True)
@@ -75,7 +72,7 @@ class Local:
 
 def _write(path: Path, settings: LocalSettings, results: Sequence[JobResults], deadline: float) -> None:
     merge = merged_csv if settings.format == "csv" else merged_json
-    free = _lock(path.with_name(f".{path.name}.lock"), deadline)
+    free = lock_before(path.with_name(f".{path.name}.lock"), deadline, "another process has been writing for long")
     try:
         try:
             # As bytes: reading as text would turn a carriage return within a cell into a newline.
@@ -98,16 +95,6 @@ def _write(path: Path, settings: LocalSettings, results: Sequence[JobResults], d
             raise
     finally:
         free()
-
-
-def _lock(path: Path, deadline: float) -> Free:
-    while True:
-        free = try_lock(path)
-        if free is not None:
-            return free
-        if time.monotonic() > deadline:
-            raise Transient(f"another process has been writing for long; its lock is {path}")
-        time.sleep(_POLL_S)
 
 
 def _copy(result: JobResults, settings: LocalSettings, target: Path) -> None:

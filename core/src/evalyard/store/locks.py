@@ -13,14 +13,17 @@ import fcntl
 import json
 import os
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from evalyard.errors import StoreError
+from evalyard.errors import StoreError, Transient
 
 _NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_POLL_S = 0.02
 
 Free = Callable[[], None]
 
@@ -49,6 +52,24 @@ def try_lock(path: Path, *, shared: bool = False) -> Free | None:
             return None
         return _look_at_lease(path) if shared else _take_lease(path)
     return lambda: os.close(descriptor)
+
+
+def lock_before(path: Path, deadline: float, complaint: str) -> Free:
+    """Take a lock, and wait for it while somebody else has it.
+
+    Args:
+        deadline: until when, on the clock of `time.monotonic()`.
+        complaint: what keeps us waiting; the lock's path is added.
+
+    Raises:
+        Transient: somebody else still had it.
+        StoreError: the file cannot be made.
+    """
+    while (free := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise Transient(f"{complaint}; the lock is {path}")
+        time.sleep(_POLL_S)
+    return free
 
 
 def _take_lease(path: Path) -> Free | None:
