@@ -5,38 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import psutil
-from attrs import frozen
 
 from bench.launch import MODEL, PATIENCE_S, evalyard_command
-from bench.measure import CommandFailed, run_once
+from bench.measure import CommandFailed, Figure, run_once, timed
 
 IMAGE = "evalyard-test/busybox:1"
 """The image of the test suite (tests/docker_images.py), which makes it."""
 AT_ONCE = 8
 WORK = "sleep 2"
 WATCHED_S = 20.0
-
-
-@frozen(kw_only=True)
-class Figure:
-    """Something measured, and the most that it may be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-
-    @property
-    def missed(self) -> bool:
-        """Whether a target was set and not met."""
-        return self.target is not None and self.value > self.target
 
 
 def has_image() -> bool:
@@ -57,8 +41,8 @@ def figures(folder: Path, url: str, env: Mapping[str, str]) -> Iterator[Figure]:
     yield Figure(name="run to a container's first byte", value=(mark.stat().st_mtime_ns - started_ns) / 1e9, unit="s")
     for tasks, target in ((1, None), (50, 1.15)):
         config = write_contained(folder / f"{tasks}.yaml", url=url, tasks=tasks, work=WORK)
-        bare_s = _timed(partial(_bare, tasks))
-        ours_s = _timed(partial(_run, config, env))
+        bare_s = timed(partial(_bare, tasks))
+        ours_s = timed(partial(_run, config, env))
         yield Figure(name=f"docker run, {tasks} x {WORK}, {AT_ONCE} at once", value=bare_s, unit="s")
         yield Figure(name=f"run --wait, {tasks} x {WORK}, {AT_ONCE} at once", value=ours_s, unit="s")
         yield Figure(name=f"the second over the first, {tasks}", value=ours_s / bare_s, unit="", target=target)
@@ -103,12 +87,6 @@ def _bare(tasks: int) -> None:
 
 def _run(config: Path, env: Mapping[str, str]) -> None:
     run_once([*evalyard_command(), "run", "--config", str(config), "--wait"], env)
-
-
-def _timed(act: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
 
 
 @contextmanager

@@ -21,8 +21,30 @@ class Sample:
     wall_s: float
 
 
+@frozen(kw_only=True)
+class Figure:
+    """Something measured, and the most that it may be."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether a target was set and not met."""
+        return self.target is not None and self.value > self.target
+
+
 class CommandFailed(Exception):
     """A measured command exited with a code that means it did not do its work."""
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Return how many seconds something takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
 
 
 def run_once(argv: Sequence[str], env: Mapping[str, str], codes: Sequence[int] = (0,)) -> Sample:

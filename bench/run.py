@@ -6,17 +6,18 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from attrs import frozen
 
-from bench.contained import IMAGE, figures, has_image
+from bench import cluster, contained
 from bench.launch import endpoint, evalyard_command, harness_command, sample_first_byte, write_config
-from bench.measure import CommandFailed, Sample, median, run_once
+from bench.measure import CommandFailed, Figure, Sample, median, run_once
 from bench.results import fill_results
 from evalyard.testing.synthetic import fill_store
+from tests.backends import why_absent
 
 
 @frozen(kw_only=True)
@@ -107,10 +108,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="measured runs of each command, after one warm-up (7)")
     parser.add_argument("--docker", action="store_true", help="what containers cost instead, with a Docker engine")
+    parser.add_argument(
+        "--slurm", action="store_true", help="what a cluster costs instead, with Slurm's daemons, as root"
+    )
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     arguments = parser.parse_args()
     if arguments.docker:
-        return _contained(check=arguments.check)
+        if not contained.has_image():
+            sys.exit(f"bench: no Docker engine with {contained.IMAGE}, which `make test` makes")
+        return _figures(contained.figures, check=arguments.check)
+    if arguments.slurm:
+        if reason := why_absent("slurm"):
+            sys.exit(f"bench: {reason}")
+        return _figures(cluster.figures, check=arguments.check)
     with tempfile.TemporaryDirectory(prefix="evalyard-bench-") as folder, endpoint() as url:
         try:
             rows = [Row(case=case, sample=median(case.take, runs=arguments.runs)) for case in cases(Path(folder), url)]
@@ -120,9 +130,7 @@ def main() -> int:
     return 1 if arguments.check and any(row.missed for row in rows) else 0
 
 
-def _contained(*, check: bool) -> int:
-    if not has_image():
-        sys.exit(f"bench: no Docker engine with {IMAGE}, which `make test` makes")
+def _figures(figures: Callable[[Path, str, Mapping[str, str]], Iterable[Figure]], *, check: bool) -> int:
     inherited = {name: os.environ[name] for name in ("DOCKER_HOST", "HOME", "PATH") if name in os.environ}
     missed = False
     with tempfile.TemporaryDirectory(prefix="evalyard-bench-") as folder, endpoint() as url:

@@ -179,13 +179,18 @@ class Cluster:
 
     def forget_ended(self) -> None:
         """Let the controller forget the jobs that have ended, as it does after some minutes; accounting does not."""
-        for age in ("2", "300"):
-            self.machines["head"].run("sed", "-i", f"s/^MinJobAge=.*/MinJobAge={age}/", "/etc/slurm/slurm.conf")
-            self.machines["head"].run("scontrol", "reconfigure")
-            wait_until(
-                lambda: self.ask("squeue", "--noheader", "--states=all") == self.ask("squeue", "--noheader"),
-                lambda: f"only jobs that have not ended: {self.ask('squeue', '--states=all')}",
-            )
+        ended = {*self.ask("squeue", "--noheader", "--states=all", "--format=%A").split()} - {*self.queue()}
+        assert ended, "no job has ended"
+        self._keep_ended_jobs(seconds=2)
+        wait_until(
+            lambda: not ended & {*self.ask("squeue", "--noheader", "--states=all", "--format=%A").split()},
+            lambda: f"none of {ended}: {self.ask('squeue', '--states=all')}",
+        )
+        self._keep_ended_jobs(seconds=300)
+
+    def _keep_ended_jobs(self, *, seconds: int) -> None:
+        self.machines["head"].run("sed", "-i", f"s/^MinJobAge=.*/MinJobAge={seconds}/", "/etc/slurm/slurm.conf")
+        self.machines["head"].run("scontrol", "reconfigure")
 
     def kill_slurmd(self, node: str) -> None:
         """End the daemon of a node; the jobs on it live on."""

@@ -1,52 +1,16 @@
-"""Clusters that are started once for all tests that need one, and what is nobody's after a test."""
+"""A cluster for each test, with nothing on it that others left, and yards that reach it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.backends import require_backend
+from evalyard.serving.demo.server import Behaviour, DemoServer
 from tests.slurm.cluster import Cluster
-from tests.slurm.images import busybox_image, python_image
 from tests.slurm.slurmyard import SlurmYard
-from tests.slurm.sshd import Login, open_login
-
-
-@pytest.fixture(scope="session")
-def plain_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The cluster without accounting, started once."""
-    require_backend("slurm")
-    yield from _running(Cluster.start(tmp_path_factory.mktemp("slurm") / "cluster"))
-
-
-@pytest.fixture(scope="session")
-def accounting_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The cluster with accounting, started once."""
-    require_backend("slurm")
-    require_backend("slurmdbd")
-    folder = tmp_path_factory.mktemp("slurm") / "cluster"
-    yield from _running(Cluster.start(folder, nodes=("m1", "m2"), accounting=True, memory_limits=True))
-
-
-@pytest.fixture(scope="session")
-def plain_login(plain_cluster: Cluster) -> Login:
-    """Sshd on the cluster without accounting, started once."""
-    return open_login(plain_cluster)
-
-
-@pytest.fixture(scope="session")
-def podman_busybox(plain_cluster: Cluster) -> str:
-    """The reference of an image with a shell, on all nodes of the cluster without accounting."""
-    require_backend("podman")
-    return busybox_image(plain_cluster)
-
-
-@pytest.fixture(scope="session")
-def podman_python(plain_cluster: Cluster) -> str:
-    """The reference of an image with a shell and python3, on all nodes of the cluster without accounting."""
-    require_backend("podman")
-    return python_image(plain_cluster)
+from tests.slurm.sshd import Login
 
 
 @pytest.fixture
@@ -93,8 +57,13 @@ def near_yard(tmp_path: Path, cluster_with_accounting: Cluster, monkeypatch: pyt
         yard.end_everything()
 
 
-def _running(cluster: Cluster) -> Iterator[Cluster]:
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
+@pytest.fixture
+def endpoint(yard: SlurmYard) -> Iterator[str]:
+    """The address of a demo model on this machine, as the cluster reaches it."""
+    server = DemoServer(yard.cluster.this_machine, 0, Behaviour(models=("demo",)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"{server.url}/v1/chat/completions"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -4,8 +4,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docker_images import libraries, python_files, write_busybox, write_python
+from tests.docker.servers import write_servers
+from tests.docker_images import add_file, libraries, python_files, write_busybox, write_python
 from tests.slurm.cluster import Cluster
+
+_EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def busybox_image(cluster: Cluster) -> str:
@@ -15,9 +18,25 @@ def busybox_image(cluster: Cluster) -> str:
 
 def python_image(cluster: Cluster) -> str:
     """Return the reference of an image with a shell and python3."""
+    return _made(cluster, "localhost/evalyard-test/python:1", write_python, *_python_variables())
+
+
+def stand_in_image(cluster: Cluster) -> str:
+    """Return the reference of an image with what is called like nemo-evaluator and like model servers."""
+
+    def write(archive: tarfile.TarFile) -> None:
+        write_python(archive)
+        write_servers(archive)
+        program = _EXAMPLES / "stand_in" / "nemo_evaluator.py"
+        add_file(archive, "usr/bin/nemo-evaluator", b"#!/usr/bin/python3\n" + program.read_bytes())
+
+    variables = (*_python_variables(), "PYTHONPATH=/opt/stand_in")
+    return _made(cluster, "localhost/evalyard-test/stand-in:1", write, *variables)
+
+
+def _python_variables() -> tuple[str, ...]:
     folders = ":".join(sorted({str(Path(library).parent) for library in libraries(python_files())}))
-    variables = ("PATH=/bin:/usr/bin", f"LD_LIBRARY_PATH={folders}")
-    return _made(cluster, "localhost/evalyard-test/python:1", write_python, *variables)
+    return "PATH=/bin:/usr/bin", f"LD_LIBRARY_PATH={folders}"
 
 
 def _made(cluster: Cluster, tag: str, write: Callable[[tarfile.TarFile], None], *variables: str) -> str:

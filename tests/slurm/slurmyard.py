@@ -29,6 +29,7 @@ class SlurmYard(Yard):
             "walltime": "00:20:00",
             "gres": None,
             "sbatch_extra_flags": {"exclusive": False, "mem": 100},
+            "poll_interval_s": 0.1,
         }
 
     def on(self, node: str, **flags: Any) -> dict[str, Any]:

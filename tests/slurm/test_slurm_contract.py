@@ -17,10 +17,16 @@ class TestSlurmOverSsh(Conformance):
     settings: ClassVar = {
         "container_runtime": "none",
         "gres": None,
+        "poll_interval_s": 0.1,
         "sbatch_extra_flags": {"exclusive": False, "mem": 100},
     }
     # The kit's claims are of a server that jobs share; here each job has its own.
     not_offered = frozenset({"deployments"})
+    not_in_plan = frozenset({"num_instances"})  # only 1 is taken
+    stored = Path(__file__).parents[1] / "contract" / "stored" / "slurm"
+    races = 4
+    polls = 40
+    hang_s = 1.0
 
     @pytest.fixture
     def rig(self, tmp_path: Path, login: Login) -> Iterator[Rig]:

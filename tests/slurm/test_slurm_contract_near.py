@@ -15,9 +15,14 @@ class Near(Conformance):
     """On a login node, whose disk is the nodes'."""
 
     executor = "slurm"
-    settings: ClassVar = {"gres": None, "sbatch_extra_flags": {"mem": 100}}
+    settings: ClassVar = {"gres": None, "sbatch_extra_flags": {"mem": 100}, "poll_interval_s": 0.1}
     # The kit's claims are of a server that jobs share; here each job has its own.
     not_offered = frozenset({"deployments", "fetch"})
+    not_in_plan = frozenset({"num_instances"})  # only 1 is taken
+    stored = Path(__file__).parents[1] / "contract" / "stored" / "slurm"
+    races = 4
+    polls = 40
+    hang_s = 1.0
 
     @pytest.fixture(autouse=True)
     def login_node(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

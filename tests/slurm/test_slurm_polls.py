@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from evalyard.plugins.session import NOT_MENTIONED
+from evalyard.store.runs import Store
+from tests.slurm.on_record import put_on_record
 from tests.slurm.slurmyard import SlurmYard
 
 pytestmark = pytest.mark.slurm
@@ -36,12 +39,31 @@ def test_the_states_of_several_runs_are_one_question_to_the_queue_and_one_to_acc
     asked.unlink()
     assert len(near_yard.jobs(*runs)) == 6
     assert asked.read_text().split() == ["squeue"]
-    for number in range(1, 4):
-        near_yard.cluster.ask("scancel", near_yard.job(runs[0], number))
+    ended = [near_yard.job(runs[0], number) for number in range(1, 4)]
+    near_yard.cluster.ask("scancel", *ended)
+    for job in ended:
+        near_yard.cluster.await_state(job, "CANCELLED")
     near_yard.cluster.forget_ended()
     asked.unlink()
     assert near_yard.states(*runs)[:3] == ["CANCELLED"] * 3
     assert asked.read_text().split() == ["squeue", "sacct"]
+
+
+def test_a_thousand_jobs_of_three_runs_are_one_question_to_the_queue_and_one_to_accounting(
+    near_yard: SlurmYard, asked: Path
+) -> None:
+    store, runs = Store(near_yard.home), {"0000000a": 333, "0000000b": 333, "0000000c": 334}
+    for run, jobs in runs.items():
+        # All but the first are numbers that were never given.
+        first = near_yard.cluster.submit("true", "--hold", f"--job-name=ey-{run}-1-1")
+        others = {number: str(60_000_000 + number) for number in range(2, jobs + 1)}
+        put_on_record(store, near_yard.folder, run, {1: first, **others})
+    asked.unlink()
+    rows = near_yard.jobs(*runs)
+    assert asked.read_text().split() == ["squeue", "sacct"]
+    assert len(rows) == 1000
+    assert [row["job"] for row in rows if row["state"] == "QUEUED"] == [f"{run}.1" for run in runs]
+    assert {row["reason"] for row in rows if row["state"] != "QUEUED"} == {NOT_MENTIONED}
 
 
 def test_each_job_of_a_run_is_submitted_once(near_yard: SlurmYard, asked: Path) -> None:
@@ -49,8 +71,28 @@ def test_each_job_of_a_run_is_submitted_once(near_yard: SlurmYard, asked: Path) 
     assert asked.read_text().split().count("sbatch") == 11  # one of them to see whether such jobs are taken
 
 
-def test_a_job_of_the_cluster_can_launch_others(near_yard: SlurmYard) -> None:
-    config = near_yard.config(near_yard.task("inner"))
-    step = ("srun", "--cpus-per-task=2", "--mem=500", f"--chdir={near_yard.folder}")
-    near_yard.cluster.ask(*step, "evalyard", "run", "-c", config, "--wait")
+# What a job was given: which variables, and those of them that say how large it is.
+SEEN = """
+env | sed -n 's/^\\(SLURM_[A-Z_]*\\)=.*/\\1/p' | sort | tr '\\n' ' ' >> {seen}
+env | grep -E '^SLURM_(NTASKS|JOB_NUM_NODES|MEM_PER_NODE|JOB_GPUS|CPUS_ON_NODE)' | sort >> {seen}
+"""
+
+
+def test_a_launcher_in_a_job_gets_the_same_jobs_as_one_outside(near_yard: SlurmYard) -> None:
+    given = []
+    for name in ("outside", "inside"):
+        seen = near_yard.folder / name
+        near_yard.config(
+            near_yard.task(name, SEEN.format(seen=seen)), name=f"{name}.yaml", execution=near_yard.on("m2")
+        )
+        command = f"evalyard run -c {name}.yaml --wait"
+        if name == "outside":
+            near_yard.call(*command.split()[1:])
+        else:
+            large = ("--nodelist=m1", "--ntasks-per-node=4", "--cpus-per-task=2", "--gres=gpu:2", "--mem=700")
+            job = near_yard.cluster.submit(command, f"--chdir={near_yard.folder}", "--job-name=launcher", *large)
+            near_yard.cluster.await_state(job, "COMPLETED")
+        given.append(seen.read_text())
     assert near_yard.states() == ["SUCCEEDED"]
+    assert given[0] == given[1]
+    assert "SLURM_CPUS_ON_NODE=1\n" in given[0]

@@ -48,18 +48,18 @@ def test_a_server_that_dies_fails_the_job_and_is_named(yard: SlurmYard) -> None:
     invocation = yard.run(yard.config(yard.task("one"), deployment=deployment("echo out of luck; exit 9")))
     ((state, text),) = yard.ends(invocation).values()
     assert state == "FAILED"
-    assert "server" in text
+    assert text == "the model server ended before it was ready: out of luck"
     assert "out of luck" in yard.call("logs", "--role", "server", invocation).text
 
 
 def test_a_server_that_dies_under_the_harness_ends_it(yard: SlurmYard) -> None:
-    fragile = f"{serve(yard)} & until [ -e {yard.gate('fall')} ]; do sleep 0.1; done; kill $!; exit 7"
+    fragile = f"{serve(yard)} & until [ -e {yard.gate('fall')} ]; do sleep 0.1; done; kill $!; echo out of luck; exit 7"
     invocation = yard.run(yard.config(yard.gated("one"), deployment=deployment(fragile)))
     yard.await_notes("start one")
     yard.open_gates("fall")
     ((state, text),) = yard.ends(invocation).values()
     assert state == "FAILED"
-    assert "server" in text
+    assert text == "the model server ended during the evaluation: out of luck"
     await_no_server(yard)
 
 

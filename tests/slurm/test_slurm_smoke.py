@@ -1,28 +1,12 @@
 """A whole evaluation on the cluster: submitted, run on its nodes, brought home, scored."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 
-from evalyard.serving.demo.server import Behaviour, DemoServer
 from tests.cli.yard import until
 from tests.slurm.slurmyard import SlurmYard
 
 pytestmark = pytest.mark.slurm
 SMOKE = {"name": "smoke"}
-
-
-@pytest.fixture
-def endpoint(yard: SlurmYard) -> Iterator[str]:
-    """The address of a demo model on this machine, as the cluster reaches it."""
-    server = DemoServer(yard.cluster.this_machine, 0, Behaviour(models=("demo",)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"{server.url}/v1/chat/completions"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_an_endpoint_elsewhere_is_evaluated_from_a_node(yard: SlurmYard, endpoint: str) -> None:

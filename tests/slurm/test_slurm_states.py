@@ -143,6 +143,7 @@ def test_accounting_tells_of_what_the_controller_has_forgotten(near_yard: SlurmY
     near_yard.end_everything()
     # Too quick for the job's own record of its end.
     cluster.ask("scancel", "--signal=KILL", job)
+    cluster.await_state(job, "CANCELLED")
     cluster.forget_ended()
     assert cluster.state(job) == ""
     assert near_yard.ends(invocation) == {"shot": ("CANCELLED", "cancelled by user 0 with scancel")}

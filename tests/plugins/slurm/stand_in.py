@@ -55,8 +55,7 @@ while IFS='|' read -r id state reason end name folder; do
   case $states$state in all* | PENDING | RUNNING | COMPLETING) ;; *) continue ;; esac
   case $format in
     '%i|%T|%r|%e|%j') echo "$id|$state|$reason|$end|$name" ;;
-    '%i|%j|%Z') echo "$id|$name|$folder" ;;
-    '%i|%j') echo "$id|$name" ;;
+    '%i|%T|%r|%e|%j|%Z') echo "$id|$state|$reason|$end|$name|$folder" ;;
     '%i') echo "$id" ;;
   esac
 done <"$slurm/jobs"
@@ -79,6 +78,19 @@ for id; do
 done
 """
 
+# The node is this very machine.
+_SRUN = """\
+if [ "$1" = --help ]; then exit; fi
+if [ -e "$slurm/busy" ]; then
+  echo 'srun: error: Unable to allocate resources: Requested nodes are busy' >&2
+  exit 1
+fi
+while :; do case $1 in --*) shift ;; *) break ;; esac; done
+SLURMD_NODENAME=n1
+export SLURMD_NODENAME
+exec "$@"
+"""
+
 _SCONTROL = """\
 case "$1 $2" in 'show partition') cat "$slurm/partition" ;; esac
 """
@@ -98,7 +110,15 @@ class StandIn:
     def made(cls, folder: Path) -> StandIn:
         """Write the commands into a folder."""
         (folder / "bin").mkdir(parents=True)
-        texts = {"sbatch": _SBATCH, "squeue": _SQUEUE, "sacct": _SACCT, "scancel": _SCANCEL, "scontrol": _SCONTROL}
+        texts = {
+            "sbatch": _SBATCH,
+            "squeue": _SQUEUE,
+            "sacct": _SACCT,
+            "scancel": _SCANCEL,
+            "scontrol": _SCONTROL,
+            "sinfo": 'cat "$slurm/nodes"\n',
+            "srun": _SRUN,
+        }
         for name, text in texts.items():
             command = folder / "bin" / name
             command.write_text(_COMMON + text)
@@ -107,6 +127,7 @@ class StandIn:
             "jobs": "",
             "calls": "",
             "last": "100\n",
+            "nodes": "idle\n",
             "partition": "PartitionName=batch State=UP\n",
         }.items():
             (folder / name).write_text(text)

@@ -2,21 +2,23 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from evalyard import Connection, Context, Finding, Plan, Severity
+from evalyard.batch.commands import command_text
 from evalyard_slurm.checks import findings
 from evalyard_slurm.plans import plan_job
-from evalyard_slurm.scheduler import command_text
 from evalyard_slurm.settings import ContainerRuntime, Settings
+from evalyard_slurm.system import SLURM
 from tests.plugins.slurm.jobs import make_job
 from tests.plugins.slurm.stand_in import StandIn
 
 
-def plan(folder: Path) -> Plan:
-    settings = Settings(output_dir=str(folder / "not" / "yet"), container_runtime=ContainerRuntime.NONE)
+def plan(folder: Path, **more: Any) -> Plan:
+    settings = Settings(output_dir=str(folder / "not" / "yet"), container_runtime=ContainerRuntime.NONE, **more)
     return plan_job(settings, make_job(run_dir=f"{folder}/not/yet/run"))
 
 
@@ -39,12 +41,37 @@ def test_what_sbatch_refuses_is_an_error_in_its_words(ctx: Context, slurm: Stand
     assert seen.message == "sbatch refuses them: Invalid account or account/partition combination specified"
 
 
+@pytest.mark.parametrize(
+    ("nodes", "severity", "message"),
+    [
+        ("idle\nmixed*\n", Severity.ERROR, "sbatch refuses them: Requested node configuration is not available"),
+        ("idle\ndrained\n", Severity.WARNING, "no node takes them now: Requested node configuration is not available"),
+    ],
+)
+def test_nodes_that_are_out_of_service_for_a_while_stop_no_run(
+    ctx: Context, slurm: StandIn, tmp_path: Path, nodes: str, severity: Severity, message: str
+) -> None:
+    slurm.say("refusal", "allocation failure: Requested node configuration is not available\n")
+    slurm.say("nodes", nodes)
+    seen = found(ctx, plan(tmp_path))["slurm jobs"]
+    assert (seen.severity, seen.message) == (severity, message)
+
+
 def test_a_walltime_that_would_wait_for_ever_is_an_error(ctx: Context, slurm: StandIn, tmp_path: Path) -> None:
     slurm.say("partition", "PartitionName=batch\n   MaxTime=00:30:00 MaxNodes=1\n   State=UP\n")
     errors = [finding for finding in findings(ctx, [plan(tmp_path)]) if finding.severity is Severity.ERROR]
     assert [(error.message, error.remedy) for error in errors] == [
         ("partition batch allows 00:30:00, and the walltime is 01:00:00", "-o execution.walltime=00:30:00")
     ]
+
+
+def test_more_nodes_than_the_partition_gives_to_a_job_are_an_error(
+    ctx: Context, slurm: StandIn, tmp_path: Path
+) -> None:
+    slurm.say("partition", "PartitionName=batch\n   MaxTime=UNLIMITED MaxNodes=2\n   State=UP\n")
+    for nodes, expected in ((2, []), (3, ["-o execution.num_nodes=2"])):
+        errors = [one for one in findings(ctx, [plan(tmp_path, num_nodes=nodes)]) if one.severity is Severity.ERROR]
+        assert [error.remedy for error in errors] == expected
 
 
 def test_a_controller_that_is_down_is_unreachable(ctx: Context, slurm: StandIn, tmp_path: Path) -> None:
@@ -85,10 +112,10 @@ def test_a_machine_without_slurm_says_what_to_set(
 
 def evolve_without_profile(ctx: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Context:
     """Let a command not look for Slurm where this machine's own profile would find it."""
-    from evalyard_slurm import remote
+    from evalyard.batch import cluster
 
-    text = command_text("check").replace("/etc/profile", str(tmp_path / "profile"))
-    monkeypatch.setattr(remote, "command_text", lambda _name: text)
+    text = command_text(SLURM, "check").replace("/etc/profile", str(tmp_path / "profile"))
+    monkeypatch.setattr(cluster, "command_text", lambda _system, _name: text)
     return ctx
 
 

@@ -1,4 +1,4 @@
-"""evalyard_slurm.cluster: submitting, finding, watching and ending at a Slurm that breaks as told."""
+"""Submitting, finding, watching and ending at a Slurm that breaks as told, with core's parts for batch schedulers."""
 
 import json
 import os
@@ -9,9 +9,10 @@ import pytest
 from attrs import evolve
 
 from evalyard import BackendError, Context, Handle, JobState, LaunchError, Need, NeedKind, Plan, PlannedFile, Transient
+from evalyard.batch.cluster import Logs
 from evalyard.records import SecretRef
 from evalyard.secrets import SecretSource
-from evalyard_slurm import cluster
+from evalyard_slurm.system import CLUSTER
 from tests.plugins.slurm.jobs import MARK, OTHER_MARK
 from tests.plugins.slurm.stand_in import StandIn
 
@@ -31,12 +32,12 @@ def plan(ctx: Context, number: int = 1, mark: str = MARK, *, made: bool = True) 
         name=name,
         mark=mark,
         directory=str(directory),
-        payload={"job_name": name},
+        argv=("sbatch", "--parsable", f"--job-name={name}", "job.sbatch", "1"),
     )
 
 
 def submitted(ctx: Context, *plans: Plan) -> list[Handle]:
-    answers = cluster.submit(ctx, plans)
+    answers = CLUSTER.submit(ctx, plans)
     handles = [answers[plan.name] for plan in plans]
     assert all(isinstance(handle, Handle) for handle in handles), handles
     return [handle for handle in handles if isinstance(handle, Handle)]
@@ -72,7 +73,7 @@ def test_files_arrive_as_planned_and_secrets_are_the_owners_alone(ctx: Context, 
         connection=ctx.connection, secrets=SecretSource(environ={"MINE": "it's \udcff\nmine"}), run_dir=ctx.run_dir
     )
     need = files_need(ctx, PlannedFile(path="t/run.sh", text="ü\n", mode=0o755), secret)
-    cluster.write(context, need)
+    CLUSTER.write(context, need)
     root = Path(need.directory)
     assert (root / "t" / "run.sh").read_text() == "ü\n"
     assert (root / "t" / "run.sh").stat().st_mode & 0o777 == 0o755
@@ -82,22 +83,22 @@ def test_files_arrive_as_planned_and_secrets_are_the_owners_alone(ctx: Context, 
 
 
 def test_files_that_are_there_are_replaced(ctx: Context) -> None:
-    cluster.write(ctx, files_need(ctx, PlannedFile(path="a", text="old")))
+    CLUSTER.write(ctx, files_need(ctx, PlannedFile(path="a", text="old")))
     need = files_need(ctx, PlannedFile(path="a", text="new"))
-    cluster.write(ctx, need)
+    CLUSTER.write(ctx, need)
     assert (Path(need.directory) / "a").read_text() == "new"
 
 
 def test_a_mount_that_is_not_there_stops_the_run_and_is_named(ctx: Context, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"^not on the cluster: /nowhere/a\n") as raised:
-        cluster.write(ctx, files_need(ctx, mounts=(str(tmp_path), "/nowhere/a")))
+        CLUSTER.write(ctx, files_need(ctx, mounts=(str(tmp_path), "/nowhere/a")))
     assert not raised.value.transient
 
 
 def test_a_folder_that_cannot_be_made_is_told(ctx: Context, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("in the way")
     with pytest.raises(BackendError, match="cannot write") as raised:
-        cluster.write(ctx, files_need(ctx))
+        CLUSTER.write(ctx, files_need(ctx))
     assert not raised.value.transient
 
 
@@ -149,47 +150,47 @@ def test_a_job_that_left_the_queue_has_left_its_number(ctx: Context, slurm: Stan
 
 def test_an_accepted_job_whose_answer_was_lost_runs_once(ctx: Context, slurm: StandIn) -> None:
     slurm.say("silence")
-    answer = cluster.submit(ctx, [plan(ctx)])[NAME]
+    answer = CLUSTER.submit(ctx, [plan(ctx)])[NAME]
     assert answer == LaunchError(
         message="Batch job submission failed: Socket timed out on send/recv operation", transient=True
     )
-    assert cluster.find(ctx, {NAME: MARK})[NAME].id == "101"
+    assert CLUSTER.find(ctx, {NAME: MARK})[NAME].id == "101"
     assert [handle.id for handle in submitted(ctx, plan(ctx))] == ["101"]
     assert len(slurm.calls("sbatch")) == 1
 
 
 def test_while_the_queue_is_silent_a_lost_job_is_not_sent_again(ctx: Context, slurm: StandIn) -> None:
     slurm.say("silence")
-    cluster.submit(ctx, [plan(ctx)])
+    CLUSTER.submit(ctx, [plan(ctx)])
     slurm.say("down")
-    answer = cluster.submit(ctx, [plan(ctx)])[NAME]
+    answer = CLUSTER.submit(ctx, [plan(ctx)])[NAME]
     assert answer == LaunchError(message="Unable to contact slurm controller (connect failure)", transient=True)
     assert len(slurm.calls("sbatch")) == 1
     with pytest.raises(Transient, match="Unable to contact"):
-        cluster.find(ctx, {NAME: MARK})
+        CLUSTER.find(ctx, {NAME: MARK})
 
 
 def test_a_refused_job_fails_alone_in_slurms_words(ctx: Context, slurm: StandIn) -> None:
-    answers = cluster.submit(ctx, [plan(ctx, 1), plan(ctx, 2, made=False), plan(ctx, 3)])
+    answers = CLUSTER.submit(ctx, [plan(ctx, 1), plan(ctx, 2, made=False), plan(ctx, 3)])
     assert isinstance(answers["ey-a1b2c3d4-1-1"], Handle)
     assert isinstance(answers["ey-a1b2c3d4-3-1"], Handle)
     assert answers["ey-a1b2c3d4-2-1"] == LaunchError(message=f"there is no folder {ctx.run_dir}/task2")
     slurm.say("refusal", "sbatch: error: Batch job submission failed: Invalid account\tor so\n")
-    assert cluster.submit(ctx, [plan(ctx, 4)])["ey-a1b2c3d4-4-1"] == LaunchError(
+    assert CLUSTER.submit(ctx, [plan(ctx, 4)])["ey-a1b2c3d4-4-1"] == LaunchError(
         message="Batch job submission failed: Invalid account or so"
     )
 
 
 def test_a_refused_job_can_be_sent_again(ctx: Context, slurm: StandIn) -> None:
     slurm.say("refusal", "sbatch: error: no\n")
-    cluster.submit(ctx, [plan(ctx)])
+    CLUSTER.submit(ctx, [plan(ctx)])
     slurm.unsay("refusal")
     assert [handle.id for handle in submitted(ctx, plan(ctx))] == ["101"]
 
 
 def test_an_attempt_of_another_launch_is_not_taken(ctx: Context, slurm: StandIn) -> None:
     submitted(ctx, plan(ctx))
-    answer = cluster.submit(ctx, [plan(ctx, mark=OTHER_MARK)])[NAME]
+    answer = CLUSTER.submit(ctx, [plan(ctx, mark=OTHER_MARK)])[NAME]
     assert answer == LaunchError(message="somebody else has this attempt")
     assert len(slurm.calls("sbatch")) == 1
 
@@ -211,7 +212,7 @@ def test_two_who_submit_at_once_submit_once(ctx: Context, slurm: StandIn) -> Non
 
     one = plan(ctx)
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: cluster.submit(ctx, [one])[NAME], range(8)))
+        answers = list(pool.map(lambda _: CLUSTER.submit(ctx, [one])[NAME], range(8)))
     assert len(set(map(str, answers))) == 1
     assert len(slurm.calls("sbatch")) == 1
 
@@ -222,14 +223,14 @@ def test_two_who_submit_at_once_submit_once(ctx: Context, slurm: StandIn) -> Non
 def test_only_what_has_our_mark_is_found(ctx: Context, slurm: StandIn) -> None:
     del slurm
     handles = submitted(ctx, plan(ctx))
-    assert cluster.find(ctx, {NAME: OTHER_MARK}) == {}
-    assert cluster.find(ctx, {NAME: MARK}) == {NAME: handles[0]}
+    assert CLUSTER.find(ctx, {NAME: OTHER_MARK}) == {}
+    assert CLUSTER.find(ctx, {NAME: MARK}) == {NAME: handles[0]}
 
 
 def test_where_nothing_was_written_nothing_is_found(ctx: Context, slurm: StandIn, tmp_path: Path) -> None:
     del slurm
     elsewhere = Context(connection=ctx.connection, run_dir=str(tmp_path / "nowhere"))
-    assert cluster.find(elsewhere, {NAME: MARK}) == {}
+    assert CLUSTER.find(elsewhere, {NAME: MARK}) == {}
 
 
 # --- watching -------------------------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def test_one_question_for_all_jobs_and_none_to_accounting_while_the_queue_knows(
     handles = submitted(ctx, *(plan(ctx, number) for number in range(1, 6)))
     slurm.job(102, "RUNNING", "ey-a1b2c3d4-2-1")
     slurm.say("calls")
-    seen = cluster.status(ctx, handles)
+    seen = CLUSTER.status(ctx, handles)
     assert [seen[handle.name].state for handle in handles] == [
         JobState.QUEUED,
         JobState.RUNNING,
@@ -253,7 +254,7 @@ def test_a_job_that_the_queue_forgot_is_asked_of_accounting_once(ctx: Context, s
     slurm.say("jobs")
     slurm.say("accounts", f"101|CANCELLED by 1000|0:0|2026-01-01T00:00:00|{NAME}\n")
     slurm.say("calls")
-    seen = cluster.status(ctx, handles)
+    seen = CLUSTER.status(ctx, handles)
     assert set(seen) == {NAME}, "the other one is nowhere"
     assert seen[NAME].state is JobState.CANCELLED
     assert [line.split()[0] for line in slurm.calls()] == ["squeue", "sacct"]
@@ -264,9 +265,9 @@ def test_without_accounting_the_exit_file_decides(ctx: Context, slurm: StandIn) 
     one = plan(ctx)
     handles = submitted(ctx, one)
     slurm.say("jobs")
-    assert cluster.status(ctx, handles) == {}
+    assert CLUSTER.status(ctx, handles) == {}
     end_of(one, 3)
-    seen = cluster.status(ctx, handles)[NAME]
+    seen = CLUSTER.status(ctx, handles)[NAME]
     assert (seen.state, seen.exit and seen.exit.exit_code) == (JobState.FAILED, 3)
 
 
@@ -278,7 +279,7 @@ def test_the_last_words_of_a_model_server_are_told(ctx: Context, slurm: StandIn)
     served = Path(one.directory) / "deployment" / "101"
     served.mkdir(parents=True)
     (served / "server.log").write_text("0: loading\n1: out of luck\n\nslurmstepd-n1: error: *** STEP CANCELLED ***\n")
-    assert cluster.status(ctx, handles)[NAME].reason.endswith(": out of luck")
+    assert CLUSTER.status(ctx, handles)[NAME].reason.endswith(": out of luck")
 
 
 def test_accounting_that_is_down_is_unknown_and_spoils_no_other(ctx: Context, slurm: StandIn) -> None:
@@ -286,7 +287,7 @@ def test_accounting_that_is_down_is_unknown_and_spoils_no_other(ctx: Context, sl
     slurm.say("jobs", "102|RUNNING|None|N/A|ey-a1b2c3d4-2-1|/x\n")
     slurm.say("accounts")
     slurm.say("accounts-down")
-    seen = cluster.status(ctx, handles)
+    seen = CLUSTER.status(ctx, handles)
     assert seen[NAME].state is JobState.UNKNOWN
     assert "slurm_persist_conn_open" in seen[NAME].reason
     assert seen["ey-a1b2c3d4-2-1"].state is JobState.RUNNING
@@ -296,7 +297,7 @@ def test_a_controller_that_is_down_is_no_news(ctx: Context, slurm: StandIn) -> N
     handles = submitted(ctx, plan(ctx))
     slurm.say("down")
     with pytest.raises(Transient, match="Unable to contact slurm controller"):
-        cluster.status(ctx, handles)
+        CLUSTER.status(ctx, handles)
 
 
 # --- ending ---------------------------------------------------------------------------------------------------------
@@ -305,31 +306,31 @@ def test_a_controller_that_is_down_is_no_news(ctx: Context, slurm: StandIn) -> N
 def test_cancelling_asks_slurm_once_for_all_that_live(ctx: Context, slurm: StandIn) -> None:
     handles = submitted(ctx, plan(ctx, 1), plan(ctx, 2), plan(ctx, 3))
     slurm.job(102, "COMPLETED", "ey-a1b2c3d4-2-1")
-    assert cluster.end(ctx, handles, wait=False) == ()
+    assert CLUSTER.end(ctx, handles, wait=False) == ()
     assert slurm.calls("scancel") == ["scancel 101 103"]
-    assert cluster.end(ctx, handles, wait=False) == ()
+    assert CLUSTER.end(ctx, handles, wait=False) == ()
     assert slurm.calls("scancel") == ["scancel 101 103"], "what has ended is not asked again"
 
 
 def test_a_number_that_another_job_has_now_is_left_alone(ctx: Context, slurm: StandIn) -> None:
     handles = submitted(ctx, plan(ctx))
     slurm.job(101, "RUNNING", "somebody-elses")
-    assert cluster.end(ctx, handles, wait=True) == ()
+    assert CLUSTER.end(ctx, handles, wait=True) == ()
     assert slurm.calls("scancel") == []
 
 
 def test_what_was_sent_and_not_heard_of_will_not_begin(ctx: Context, slurm: StandIn) -> None:
     unheard = Handle(name=NAME, mark=MARK)
-    assert cluster.end(ctx, [unheard], wait=True) == ()
-    answer = cluster.submit(ctx, [plan(ctx)])[NAME]
+    assert CLUSTER.end(ctx, [unheard], wait=True) == ()
+    answer = CLUSTER.submit(ctx, [plan(ctx)])[NAME]
     assert answer == LaunchError(message="it was cancelled before it was submitted")
     assert slurm.calls("sbatch") == []
 
 
 def test_what_was_sent_and_is_in_the_queue_is_ended(ctx: Context, slurm: StandIn) -> None:
     slurm.say("silence")
-    cluster.submit(ctx, [plan(ctx)])
-    assert cluster.end(ctx, [Handle(name=NAME, mark=MARK)], wait=True) == ()
+    CLUSTER.submit(ctx, [plan(ctx)])
+    assert CLUSTER.end(ctx, [Handle(name=NAME, mark=MARK)], wait=True) == ()
     assert slurm.calls("scancel") == ["scancel 101"]
 
 
@@ -338,7 +339,7 @@ def test_what_does_not_go_is_said_to_remain(ctx: Context, slurm: StandIn) -> Non
     (slurm.bin / "scancel").write_text("#!/bin/sh\n")
     patient = Context(connection=ctx.connection, run_dir=ctx.run_dir)
     patient.deadline -= 117.0
-    assert cluster.end(patient, handles, wait=True) == tuple(handles)
+    assert CLUSTER.end(patient, handles, wait=True) == tuple(handles)
 
 
 def test_a_controller_that_is_down_ends_nothing_and_says_so(ctx: Context, slurm: StandIn) -> None:
@@ -346,16 +347,16 @@ def test_a_controller_that_is_down_ends_nothing_and_says_so(ctx: Context, slurm:
     slurm.say("down")
     for wait in (False, True):
         with pytest.raises(Transient, match="Unable to contact"):
-            cluster.end(ctx, handles, wait=wait)
+            CLUSTER.end(ctx, handles, wait=wait)
 
 
 def test_what_this_launcher_submitted_and_nobody_knows_is_an_orphan(ctx: Context, slurm: StandIn) -> None:
     (handle,) = submitted(ctx, plan(ctx))
     slurm.job(7, "RUNNING", "ey-ffffffff-1-1", folder="/nowhere")
-    assert cluster.orphans(ctx, {}) == (handle,)
-    assert cluster.orphans(ctx, {NAME: MARK}) == ()
+    assert CLUSTER.orphans(ctx, {}) == (handle,)
+    assert CLUSTER.orphans(ctx, {NAME: MARK}) == ()
     other = Context(connection=ctx.connection, run_dir=ctx.run_dir, owner="somebody")
-    assert cluster.orphans(other, {}) == ()
+    assert CLUSTER.orphans(other, {}) == ()
 
 
 # --- files of a job -------------------------------------------------------------------------------------------------
@@ -368,7 +369,7 @@ def test_a_log_is_read_to_its_end_in_pieces(ctx: Context, slurm: StandIn) -> Non
     log = Path(one.directory) / "logs" / "stdout.log"
     log.parent.mkdir()
     log.write_bytes("é one\ntwo\nlast".encode())
-    logs = cluster.Logs()
+    logs = Logs(CLUSTER)
     first = logs.read(ctx, handle, "client", "", 3)
     assert (first.lines, first.ended) == (("é one",), False)
     second = logs.read(ctx, handle, "client", first.cursor, 1 << 16)
@@ -382,14 +383,14 @@ def test_a_log_is_read_to_its_end_in_pieces(ctx: Context, slurm: StandIn) -> Non
 def test_the_log_of_a_killed_job_ends_too(ctx: Context, slurm: StandIn) -> None:
     (handle,) = submitted(ctx, plan(ctx))
     slurm.job(101, "NODE_FAIL", NAME)
-    chunk = cluster.Logs().read(ctx, handle, "client", "", 100)
+    chunk = Logs(CLUSTER).read(ctx, handle, "client", "", 100)
     assert (chunk.lines, chunk.ended) == ((), True)
 
 
 def test_while_slurm_is_silent_a_log_does_not_end(ctx: Context, slurm: StandIn) -> None:
     (handle,) = submitted(ctx, plan(ctx))
     slurm.say("down")
-    assert not cluster.Logs().read(ctx, handle, "client", "", 100).ended
+    assert not Logs(CLUSTER).read(ctx, handle, "client", "", 100).ended
 
 
 def test_the_model_servers_log_is_that_of_the_job(ctx: Context, slurm: StandIn) -> None:
@@ -399,7 +400,7 @@ def test_the_model_servers_log_is_that_of_the_job(ctx: Context, slurm: StandIn) 
     served = Path(one.directory) / "deployment" / "101"
     served.mkdir(parents=True)
     (served / "server.log").write_text("serving\n")
-    assert cluster.Logs().read(ctx, handle, "server", "", 100).lines == ("serving",)
+    assert Logs(CLUSTER).read(ctx, handle, "server", "", 100).lines == ("serving",)
 
 
 def test_a_jobs_files_come_home_and_its_secrets_do_not(ctx: Context, slurm: StandIn, tmp_path: Path) -> None:
@@ -410,8 +411,8 @@ def test_a_jobs_files_come_home_and_its_secrets_do_not(ctx: Context, slurm: Stan
         path = Path(one.directory) / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
-    brought = cluster.fetch(ctx, handle, tmp_path / "home")
-    assert cluster.fetch(ctx, handle, tmp_path / "home") == brought
+    brought = CLUSTER.fetch(ctx, handle, tmp_path / "home")
+    assert CLUSTER.fetch(ctx, handle, tmp_path / "home") == brought
     assert {"artifacts/results.yml", "logs/stdout.log", "attempts/1/submitted"} <= set(brought)
     assert (tmp_path / "home" / "artifacts" / "results.yml").read_text() == "artifacts/results.yml"
     assert not (tmp_path / "home" / ".secrets.env").exists()
@@ -423,8 +424,8 @@ def test_what_is_on_this_disk_already_is_not_brought(ctx: Context, slurm: StandI
     (handle,) = submitted(ctx, one)
     (Path(one.directory) / "artifacts").mkdir()
     (Path(one.directory) / "artifacts" / "results.yml").touch()
-    assert cluster.fetch(ctx, handle, Path(one.directory)) == ()
-    assert cluster.fetch(ctx, evolve(handle, mark=OTHER_MARK), Path(one.directory)) != ()
+    assert CLUSTER.fetch(ctx, handle, Path(one.directory)) == ()
+    assert CLUSTER.fetch(ctx, evolve(handle, mark=OTHER_MARK), Path(one.directory)) != ()
 
 
 # --- shells ---------------------------------------------------------------------------------------------------------
@@ -448,16 +449,16 @@ def test_every_shell_says_the_same(
         for name in {"tr", "sort", "sed", "cut", "mkdir", "mv", "tar", "tail", "head", "flock", "date"} & set(applets):
             (tmp_path / "sh" / name).symlink_to(place)
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "sh"), os.environ["PATH"]]))
-    cluster.write(ctx, evolve(files_need(ctx, PlannedFile(path="a/b", text="x", mode=0o755))))
+    CLUSTER.write(ctx, evolve(files_need(ctx, PlannedFile(path="a/b", text="x", mode=0o755))))
     one = plan(ctx)
     handles = submitted(ctx, one)
-    assert cluster.find(ctx, {NAME: MARK}) == {NAME: handles[0]}
-    assert cluster.status(ctx, handles)[NAME].state is JobState.QUEUED
+    assert CLUSTER.find(ctx, {NAME: MARK}) == {NAME: handles[0]}
+    assert CLUSTER.status(ctx, handles)[NAME].state is JobState.QUEUED
     log = Path(one.directory) / "logs" / "stdout.log"
     log.parent.mkdir()
     log.write_text("one\ntwo\n")
-    assert cluster.Logs().read(ctx, handles[0], "client", "4", 100).lines == ("two",)
-    assert "logs/stdout.log" in cluster.fetch(ctx, handles[0], tmp_path / "home")
-    assert cluster.orphans(ctx, {}) == tuple(handles)
-    assert cluster.end(ctx, [*handles, Handle(name="ey-a1b2c3d4-9-1", mark=OTHER_MARK)], wait=True) == ()
+    assert Logs(CLUSTER).read(ctx, handles[0], "client", "4", 100).lines == ("two",)
+    assert "logs/stdout.log" in CLUSTER.fetch(ctx, handles[0], tmp_path / "home")
+    assert CLUSTER.orphans(ctx, {}) == tuple(handles)
+    assert CLUSTER.end(ctx, [*handles, Handle(name="ey-a1b2c3d4-9-1", mark=OTHER_MARK)], wait=True) == ()
     assert slurm.calls("scancel") == ["scancel 101"]

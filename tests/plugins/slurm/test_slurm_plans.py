@@ -54,7 +54,7 @@ def test_a_model_server_is_started_in_the_job_and_is_no_need() -> None:
     assert job.server is not None
     assert text_of(plan, "deployment/inside.sh") == inside_server_script(job.server, job.invocation)
     assert {"deployment/serve.sh", "deployment/with_server.sh"} <= paths(plan)
-    assert "health='/health'" in text_of(plan, "smoke/run.sh")
+    assert "servers='EVALYARD ../deployment /health -'" in text_of(plan, "smoke/run.sh")
 
 
 def test_a_model_server_of_several_nodes_listens_to_all() -> None:

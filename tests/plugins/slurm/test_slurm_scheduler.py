@@ -4,18 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from evalyard import Transient
-from evalyard_slurm.scheduler import JobRow, command_text, parse_status, passes, plain, rows_of, table
+from evalyard import BatchAnswer, JobRow
+from evalyard.batch.answers import parse_status
+from evalyard.batch.commands import command_text
+from evalyard_slurm.scheduler import passes, plain, server_words
+from evalyard_slurm.system import SLURM
 
 RECORDED = Path(__file__).parent / "recorded"
 
 
-def recorded(name: str) -> bytes:
-    return (RECORDED / name).read_bytes()
+def recorded(name: str) -> BatchAnswer:
+    return parse_status(SLURM, (RECORDED / name).read_bytes())
 
 
 def test_an_answer_of_queue_files_and_accounting_is_read() -> None:
-    answer = parse_status(recorded("status.txt"))
+    answer = recorded("status.txt")
     assert answer.now == "2026-01-02T03:04:05"
     assert answer.jobs["61"] == JobRow(id="61", word="PENDING", reason="Priority", name="ey-a1b2c3d4-1-1")
     assert answer.jobs["62"].ended_at == "2026-01-02T03:03:59"
@@ -33,37 +36,20 @@ def test_an_answer_of_queue_files_and_accounting_is_read() -> None:
 
 
 def test_a_row_that_cannot_be_read_says_nothing_and_spoils_no_other() -> None:
-    answer = parse_status(recorded("status_damaged.txt"))
+    answer = recorded("status_damaged.txt")
     assert list(answer.jobs) == ["65"]
     assert answer.exits == {}
 
 
 def test_array_and_het_jobs_of_others_are_no_job_of_ours() -> None:
-    jobs = parse_status(recorded("status_damaged.txt")).jobs
+    jobs = recorded("status_damaged.txt").jobs
     assert "66" not in jobs
     assert "67" not in jobs
 
 
 def test_an_accounting_that_does_not_answer_is_remembered() -> None:
-    answer = parse_status(b"now\t2026\nunaccounted\tsacct: error: slurm_persist_conn_open: refused\nend\n")
+    answer = parse_status(SLURM, b"now\t2026\nunaccounted\tsacct: error: slurm_persist_conn_open: refused\nend\n")
     assert answer.unaccounted == "slurm_persist_conn_open: refused"
-
-
-@pytest.mark.parametrize("answer", [b"", b"now\t2026-01-02T03:04:05\n", b"queue\t61|RUNN", b"job\ta\t1\nend"])
-def test_an_answer_that_broke_off_is_none(answer: bytes) -> None:
-    with pytest.raises(Transient, match="broke off"):
-        rows_of(answer)
-
-
-def test_a_controller_that_is_silent_is_told_in_its_own_words() -> None:
-    said = b"failed\tslurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
-    with pytest.raises(Transient, match=r"^Unable to contact slurm controller \(connect failure\)$"):
-        rows_of(said)
-
-
-def test_a_run_that_somebody_else_submits_is_to_be_asked_again() -> None:
-    with pytest.raises(Transient, match="another launcher"):
-        rows_of(b"busy\n")
 
 
 def test_a_refusal_is_told_without_the_names_of_commands() -> None:
@@ -85,11 +71,28 @@ def test_what_may_pass_by_itself_is_told_from_what_does_not(said: str, expected:
     assert passes(said) is expected
 
 
-def test_rows_are_sent_between_tabs_whatever_bytes_a_path_has() -> None:
-    assert table([("a", "/ü/\udcff")]) == b"a\t/\xc3\xbc/\xff\n"
-
-
 def test_no_command_holds_what_would_break_an_argument() -> None:
-    for name in ("submit", "find", "end", "status", "orphans", "tail", "unpack", "check", "pack"):
-        assert "\0" not in command_text(name)
-        assert len(command_text(name)) < 20_000, "an argument of a command has a limit"
+    for name in ("submit", "find", "end", "status", "orphans", "owners", "tail", "unpack", "check", "pack"):
+        assert "\0" not in command_text(SLURM, name)
+        assert len(command_text(SLURM, name)) < 20_000, "an argument of a command has a limit"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("1: out of luck", "out of luck"),
+        ("out of luck", "out of luck"),
+        ("slurmstepd-n1: error: *** STEP 7.0 CANCELLED ***", ""),
+        ("0: slurmstepd-n1: error: *** STEP 7.0 CANCELLED ***", ""),
+        ("srun: error: n1: task 0: Killed", ""),
+    ],
+)
+def test_what_slurm_says_in_a_servers_log_is_not_the_servers(line: str, words: str) -> None:
+    assert server_words(line) == words
+
+
+def test_a_job_is_submitted_with_its_number_alone_or_with_its_clusters_name() -> None:
+    assert [SLURM.number_in(said) for said in ("101", "101;cluster", "=101", "Welcome to 2 clusters")] == [
+        *["101"] * 3,
+        "",
+    ]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evalyard import ConfigError, Connection, Section
+from evalyard import ConfigError, Connection, Section, walltime_seconds
 from evalyard.config import structure
-from evalyard_slurm.settings import ContainerRuntime, Settings, walltime_seconds
+from evalyard_slurm.settings import ContainerRuntime, Settings
 
 EVERY_KEY: dict[str, Any] = {
     "hostname": "login.example",
@@ -36,6 +36,7 @@ EVERY_KEY: dict[str, Any] = {
     },
     "proxy": {"type": "haproxy", "config": {"haproxy_port": 5009}},
     "evaluation_gpu_visible": True,
+    "poll_interval_s": 2.5,
 }
 
 
@@ -64,6 +65,11 @@ def test_the_connection_says_where_and_nothing_more() -> None:
     assert settings(hostname="login").connection().address == {"hostname": "login"}
 
 
+def test_the_connection_says_how_seldom_the_cluster_wants_to_be_asked() -> None:
+    assert settings().connection().poll_interval_s == 5
+    assert settings(poll_interval_s=2.5).connection().poll_interval_s == 2.5
+
+
 def test_without_a_hostname_the_cluster_is_here_and_shares_the_disk() -> None:
     assert settings(username="me").connection() == Connection(executor="slurm", shares_disk=True)
     assert not settings(hostname="login").connection().shares_disk
@@ -85,7 +91,7 @@ def test_a_walltime_is_read_as_slurm_does(text: str, seconds: int) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "a time that is none": ({"walltime": "two hours"}, "'two hours' is no time of Slurm's"),
+    "a time that is none": ({"walltime": "two hours"}, "'two hours' is no time"),
     "no time at all": ({"walltime": "0:00"}, "a walltime of 0"),
     "a flag that is ours": ({"sbatch_extra_flags": {"requeue": True}}, "requeue is not yours to set"),
     "the same with dashes": ({"sbatch_extra_flags": {"--job-name": "x"}}, "--job-name is not yours to set"),

@@ -3,8 +3,7 @@
 import pytest
 from attrs import evolve
 
-from evalyard import ExitRecord, JobState, Observation, StartRecord
-from evalyard_slurm.scheduler import Answer, JobRow
+from evalyard import BatchAnswer, ExitRecord, JobRow, JobState, Observation, StartRecord
 from evalyard_slurm.states import STATES, observe, state_of
 from tests.plugins.slurm.jobs import MARK, OTHER_MARK, handle
 
@@ -20,8 +19,8 @@ def row(word: str, reason: str = "None", ended_at: str = LONG_AGO, name: str = N
 
 def answer(
     job: JobRow | None = None, exit_record: ExitRecord | None = None, why: tuple[str, str] | None = None
-) -> Answer:
-    return Answer(
+) -> BatchAnswer:
+    return BatchAnswer(
         now=NOW,
         jobs={"7": job} if job else {},
         exits={NAME: exit_record} if exit_record else {},
@@ -148,6 +147,14 @@ def test_a_job_that_was_stopped_is_not_ended_before_slurm_says_why() -> None:
     assert seen(row("PREEMPTED"), STOPPED) == Observation(state=JobState.FAILED, reason="preempted", exit=STOPPED)
     assert seen(row("CANCELLED by 0"), STOPPED) == Observation(
         state=JobState.CANCELLED, reason="cancelled by user 0 with scancel", exit=STOPPED
+    )
+
+
+def test_a_job_that_slurm_puts_back_into_its_queue_is_over() -> None:
+    assert seen(row("PENDING", "BeginTime"), STOPPED) == Observation(
+        state=JobState.FAILED,
+        reason="Slurm stopped it and put it back into its queue; resume the run to try again",
+        exit=STOPPED,
     )
 
 

@@ -8,18 +8,21 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
-from evalyard import BackendError, Context, Finding, Plan, Severity
-from evalyard_slurm.remote import ask
-from evalyard_slurm.scheduler import Row, passes, plain, rows_of, table
-from evalyard_slurm.settings import walltime_seconds
+from evalyard import BackendError, Context, Finding, Plan, Severity, walltime_seconds
+from evalyard_slurm import nodes
+from evalyard_slurm.scheduler import passes, plain
+from evalyard_slurm.system import CLUSTER
 
 SLURM = "slurm"
 OUTPUT = "output folder"
 JOBS = "slurm jobs"
 MOUNTS = "mounts"
 FREE_WARNING_BYTES = 2 * 1024**3
+_NO_SUCH_NODES = "node configuration is not available"
+_IN_SERVICE = ("idle", "mixed", "alloc", "comp", "planned", "resv", "reserved")
 _OF_ONE_MACHINE = frozenset({"tmpfs", "ramfs"})
 
+Row = tuple[str, ...]
 Which = Callable[[str], str | None]
 
 _NO_SLURM = Finding(
@@ -39,9 +42,8 @@ def findings(ctx: Context, plans: Sequence[Plan], *, which: Which = shutil.which
     flags = [str(flag) for flag in first.get("flags", ())]
     sources = sorted({str(source) for plan in plans for source in plan.payload.get("mounts", ())})
     try:
-        rows = rows_of(
-            ask(ctx, "check", [str(first.get("output_dir", "")), *flags], table((source,) for source in sources))
-        )
+        output_dir = str(first.get("output_dir", ""))
+        rows = CLUSTER.rows(ctx, "check", [output_dir, *flags], [(source,) for source in sources])
     except BackendError as error:
         bad = Severity.ERROR if plans else Severity.WARNING
         return [_finding(bad, SLURM, error.message, error.hint or "", unreachable=error.transient)]
@@ -55,7 +57,7 @@ def findings(ctx: Context, plans: Sequence[Plan], *, which: Which = shutil.which
             case ("taken", said):
                 found.append(_finding(Severity.OK, JOBS, plain(said) or "sbatch takes them"))
             case ("refused", said):
-                found.append(_refused(said))
+                found.append(_refused(said, away=_away(rows)))
             case ("partition", text):
                 found += _limits(text, flags)
     missing = [row[1] for row in rows if row[0] == "missing"]
@@ -64,6 +66,8 @@ def findings(ctx: Context, plans: Sequence[Plan], *, which: Which = shutil.which
         found.append(_finding(Severity.ERROR, MOUNTS, f"not on the cluster: {', '.join(missing)}", remedy))
     elif sources:
         found.append(_finding(Severity.OK, MOUNTS, f"{len(sources)} on the cluster"))
+    if ctx.thorough and not any(one.severity is Severity.ERROR for one in found):
+        found += nodes.findings(ctx, plans)
     return found
 
 
@@ -112,11 +116,20 @@ def _folder(kind: str, folder: str, details: Sequence[str]) -> Finding:
     return _finding(Severity.OK, OUTPUT, f"{folder} is writable")
 
 
-def _refused(said: str) -> Finding:
+def _away(rows: Sequence[Row]) -> bool:
+    """Whether nodes of the partition are out of service, for a while as may be."""
+    states = " ".join(row[1] for row in rows if row[0] == "nodes").split()
+    return any(not state.rstrip("*~#!%$@^-+").startswith(_IN_SERVICE) for state in states)
+
+
+def _refused(said: str, *, away: bool) -> Finding:
     text = plain(said).replace("allocation failure: ", "")
     if passes(said):
         return _finding(Severity.ERROR, JOBS, text, "wait, and try again", unreachable=True)
     remedy = "look at what there is: sinfo; sacctmgr show associations user=$USER"
+    if away and _NO_SUCH_NODES in text:
+        # It does not tell these from nodes that there are not; sbatch itself takes the job, which waits for them.
+        return _finding(Severity.WARNING, JOBS, f"no node takes them now: {text}", remedy)
     return _finding(Severity.ERROR, JOBS, f"sbatch refuses them: {text}", remedy)
 
 
@@ -134,6 +147,10 @@ def _limits(partition: str, flags: Sequence[str]) -> list[Finding]:
             found.append(_finding(Severity.ERROR, JOBS, message, remedy))
     except ValueError:
         pass  # a limit that Slurm writes in a way of its own: sbatch has the last word
+    most = min((int(known[key]) for key in ("MaxNodes", "TotalNodes") if known.get(key, "").isdigit()), default=None)
+    if most is not None and asked.get("--nodes", "").isdigit() and int(asked["--nodes"]) > most:
+        message = f"partition {name} gives {most} nodes to a job, and num_nodes is {asked['--nodes']}"
+        found.append(_finding(Severity.ERROR, JOBS, message, f"-o execution.num_nodes={most}"))
     state = known.get("State", "UP")
     if state != "UP":
         found.append(_finding(Severity.WARNING, JOBS, f"partition {name} is {state}: jobs will wait", "sinfo"))

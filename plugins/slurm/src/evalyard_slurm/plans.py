@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from evalyard import (
     INSIDE_SCRIPT,
@@ -10,16 +10,16 @@ from evalyard import (
     ConfigError,
     Job,
     Mount,
-    Need,
-    NeedKind,
     Plan,
     PlannedFile,
     Server,
+    batch_plan,
     harness_mounts,
     inside_script,
     inside_server_script,
     job_script,
     job_variables,
+    mounts_of,
     quote,
     server_mounts,
     server_step_script,
@@ -29,7 +29,6 @@ from evalyard_slurm.batch_script import Batch, Serving, batch_script
 from evalyard_slurm.runtimes import STEP, Container, container_text, refused_path
 from evalyard_slurm.settings import ContainerRuntime, Settings
 
-FILES_NEED = "files"
 BATCH_SCRIPT = "job.sbatch"
 SERVE_SCRIPT = "serve.sh"
 _BY_HAND = """\
@@ -48,8 +47,6 @@ def plan_job(settings: Settings, job: Job) -> Plan:
     Raises:
         ConfigError: there is no image, or a path that cannot be mounted.
     """
-    if not settings.output_dir.startswith("/"):
-        raise ConfigError([f"execution.output_dir: '{settings.output_dir}' is not an absolute path of the cluster"])
     contained = settings.container_runtime is not ContainerRuntime.NONE
     harness = job.contained if contained else job.harness
     ready_timeout_s = settings.endpoint_readiness_timeout or settings.walltime_s
@@ -64,33 +61,26 @@ def plan_job(settings: Settings, job: Job) -> Plan:
     if job.server is not None:
         server_files = job.server.files
         texts |= _server_texts(settings, job, job.server)
-    scripts = tuple(PlannedFile(path=path, text=text, mode=0o755) for path, text in texts.items())
     sources = _mount_sources(settings, job)
-    needed = Need(
-        key=FILES_NEED,
-        kind=NeedKind.FILES,
-        directory=job.run_dir,
-        files=(*scripts, *job.files, *harness.files, *server_files),
-        payload={"mounts": sources},
-    )
-    return Plan(
-        job=job.id,
-        task=job.task.name,
-        attempt=job.attempt,
-        name=job.name,
-        mark=job.mark,
-        directory=job.directory,
-        argv=("sbatch", "--parsable", f"--job-name={job_name(settings, job)}", BATCH_SCRIPT, str(job.attempt)),
-        needs=(needed,),
+    name = job_name(settings, job)
+    return batch_plan(
+        settings,
+        job,
+        argv=("sbatch", "--parsable", f"--job-name={name}", BATCH_SCRIPT, str(job.attempt)),
+        texts=texts,
+        harness=harness,
+        files=server_files,
+        sources=sources,
         payload={
-            "job_name": job_name(settings, job),
+            "job_name": name,
             "mounts": [*sources, *_own_sources(job, contained=contained)],
             "runtime": settings.container_runtime.value,
-            "output_dir": settings.output_dir,
+            "images": _images(job) if contained else [],
+            "programs": [] if contained else [name for name in (job.harness.program,) if name],
+            "endpoint": _host_and_port(job.endpoint.url or "") if job.server is None else "",
             "flags": [f"{flag}={value}" if value else flag for flag, value in _options(settings, job).items()],
         },
         image=job.contained.image or "" if contained else "",
-        results=harness.results,
         notes=_notes(settings, job),
     )
 
@@ -145,7 +135,7 @@ def _harness(settings: Settings, job: Job) -> Container:
             hint="give the task container: IMAGE, or run without containers: -o execution.container_runtime=none",
         )
     output_dir = job.run_dir.rpartition("/")[0]
-    mounts = (*harness_mounts(job), *_user_mounts(settings.mounts.evaluation))
+    mounts = (*harness_mounts(job), *mounts_of(settings.mounts.evaluation))
     _check(settings, mounts)
     return Container(
         image=job.contained.image,
@@ -188,7 +178,7 @@ def _server_texts(settings: Settings, job: Job, server: Server) -> dict[str, str
 
 
 def _server_container(settings: Settings, job: Job, server: Server) -> Container:
-    mounts = (*server_mounts(server, job.run_dir), *_user_mounts(settings.mounts.deployment))
+    mounts = (*server_mounts(server, job.run_dir), *mounts_of(settings.mounts.deployment))
     _check(settings, mounts)
     return Container(
         image=server.image or "",
@@ -218,14 +208,6 @@ def _server_steps(settings: Settings) -> tuple[str, ...]:
 
 
 # --- what the settings say of mounts --------------------------------------------------------------------------------
-
-
-def _user_mounts(mounts: Mapping[str, str]) -> tuple[Mount, ...]:
-    found = []
-    for source, target in mounts.items():
-        path, _, mode = target.rpartition(":") if target.endswith((":ro", ":rw")) else (target, "", "")
-        found.append(Mount(source=source, target=path, read_only=mode == "ro"))
-    return tuple(found)
 
 
 def _check(settings: Settings, mounts: tuple[Mount, ...]) -> None:
@@ -259,10 +241,29 @@ def _own_sources(job: Job, *, contained: bool) -> list[str]:
     return [*data, *(_image_file(job.contained.image) if contained else [])]
 
 
+def _images(job: Job) -> list[str]:
+    images = [job.contained.image, job.server.image if job.server is not None else None]
+    return [image for image in images if image]
+
+
+def _host_and_port(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}" if parts.hostname else ""
+
+
 def _notes(settings: Settings, job: Job) -> tuple[str, ...]:
     notes = []
     if settings.ignored:
         notes.append(f"these settings mean nothing in this version: {', '.join(settings.ignored)}")
+    mounts = settings.mounts
+    if settings.container_runtime is ContainerRuntime.NONE:
+        without = {
+            "mounts.deployment": mounts.deployment,
+            "mounts.evaluation": mounts.evaluation,
+            "mounts.mount_home: false": not mounts.mount_home,
+        }
+        if given := [name for name, value in without.items() if value]:
+            notes.append(f"without containers these settings mean nothing: {', '.join(given)}")
     if settings.container_runtime is ContainerRuntime.NONE and job.harness.program:
         notes.append(f"'{job.harness.program}' has to be on PATH where the job runs")
     return tuple(notes)

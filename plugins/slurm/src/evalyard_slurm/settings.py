@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import Attribute, field, frozen, validators
+from attrs import field, frozen, validators
 
-from evalyard import Connection
-
-UNITS_S = (1, 60, 3600)
+from evalyard import BatchSettings, Mounts as AllMounts, Walltime, is_line, is_walltime, is_word
 
 
 class ContainerRuntime(StrEnum):
@@ -25,35 +23,10 @@ class ContainerRuntime(StrEnum):
     """Harnesses and model servers are processes of the nodes."""
 
 
-def walltime_seconds(text: str) -> int:
-    """Return the seconds of a time as Slurm writes it: `MM`, `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM`, `D-HH:MM:SS`.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if not re.fullmatch(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}", text):
-        raise ValueError(f"'{text}' is no time of Slurm's; write it as in 04:00:00 or 1-12:00:00")
-    days, dash, rest = text.rpartition("-")
-    parts = [int(part) for part in rest.split(":")]
-    if dash:
-        hours, minutes, seconds = (*parts, 0, 0)[:3]
-    elif len(parts) == 3:
-        hours, minutes, seconds = parts
-    else:
-        hours, minutes, seconds = 0, parts[0], (*parts, 0)[1]
-    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
 @frozen(kw_only=True)
-class Mounts:
+class Mounts(AllMounts):
     """Folders of the cluster that containers see."""
 
-    deployment: Mapping[str, str] = field(factory=dict)
-    """Path on the cluster -> path in the model server's container; `:ro` behind it makes it read-only."""
-    evaluation: Mapping[str, str] = field(factory=dict)
-    """Path on the cluster -> path in the harness's container; `:ro` behind it makes it read-only."""
-    auxiliary: Mapping[str, Mapping[str, str]] = field(factory=dict)
-    """The same for further model servers, which this version does not start."""
     mount_home: bool = True
     """Whether containers see your home folder."""
 
@@ -64,22 +37,6 @@ class Served:
 
     n_tasks: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     """How many times, over all nodes; null = once on each."""
-
-
-def _walltime(_settings: object, _attribute: object, value: str | None) -> None:
-    if value is not None and walltime_seconds(value) == 0:
-        raise ValueError("a walltime of 0 ends every job at once")
-
-
-def _one_line(_settings: object, attribute: Attribute[Any], value: str | None) -> None:
-    if value is not None and not value.isprintable():
-        raise ValueError(f"{attribute.name} has to be one line of text")
-
-
-def _no_option(_settings: object, attribute: Attribute[Any], value: str | None) -> None:
-    _one_line(_settings, attribute, value)
-    if value is not None and (value.startswith("-") or " " in value):
-        raise ValueError(f"'{value}' is no {attribute.name}")
 
 
 OURS = {
@@ -116,24 +73,18 @@ def _flags(_settings: object, _attribute: object, value: Mapping[str, Any]) -> N
 
 
 @frozen(kw_only=True)
-class Settings:
+class Settings(BatchSettings, Walltime):
     """How evaluations run on a Slurm cluster."""
 
-    output_dir: str = field(validator=_one_line)
-    """Where run directories are made: an absolute path of the cluster, on a disk that all nodes share."""
-    hostname: str | None = field(default=None, validator=_no_option)
-    """The login node, as ssh calls it; null = this machine is one."""
-    username: str | None = field(default=None, validator=_no_option)
-    """Who you are there; null = as ssh decides."""
-    account: str | None = field(default=None, validator=_one_line)
+    executor = "slurm"
+
+    account: str | None = field(default=None, validator=is_line)
     """Who pays; null = your default account."""
-    partition: str | None = field(default="batch", validator=_one_line)
+    partition: str | None = field(default="batch", validator=is_line)
     """Where jobs run; null = the cluster's default partition."""
-    cpu_partition: str | None = field(default=None, validator=_one_line)
+    cpu_partition: str | None = field(default=None, validator=is_line)
     """Where jobs run that serve no model; null = `partition`. They ask for no GPUs then."""
-    walltime: str = field(default="01:00:00", validator=_walltime)
-    """The most time that a job may take, as in `04:00:00`."""
-    max_walltime: str | None = field(default="120:00:00", validator=_walltime)
+    max_walltime: str | None = field(default="120:00:00", validator=is_walltime)
     """For jobs that go on in another one, which this version does not make."""
     num_nodes: int = field(default=1, validator=validators.ge(1))
     """How many nodes a job has."""
@@ -141,13 +92,13 @@ class Settings:
     """How many model servers stand for one; only 1 in this version."""
     ntasks_per_node: int = field(default=1, validator=validators.ge(1))
     """How many tasks Slurm plans for on each node."""
-    gres: str | None = field(default="gpu:8", validator=_one_line)
+    gres: str | None = field(default="gpu:8", validator=is_line)
     """What each node must have; null = nothing."""
     gpus_per_node: int | None = field(default=None, validator=validators.optional(validators.ge(0)))
     """How many GPUs of each node; in place of `gres`."""
-    subproject: str | None = field(default=None, validator=_no_option)
+    subproject: str | None = field(default=None, validator=is_word)
     """Jobs are then called `<account>-<subproject>.<name>`, as some clusters ask for."""
-    sbatch_comment: str | None = field(default=None, validator=_one_line)
+    sbatch_comment: str | None = field(default=None, validator=is_line)
     """A comment that Slurm keeps with the job."""
     sbatch_extra_flags: Mapping[str, Any] = field(factory=lambda: {"exclusive": True}, validator=_flags)
     """Further flags of sbatch, without dashes: `true` = the flag alone, `false` or null = left out."""
@@ -167,20 +118,6 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         if self.num_instances != 1:
             raise ValueError("num_instances: this version starts one model server for a job")
-
-    def connection(self) -> Connection:
-        """Where the cluster is: behind ssh, or here."""
-        address = {"hostname": self.hostname, "username": self.username if self.hostname else None}
-        return Connection(
-            executor="slurm",
-            address={name: value for name, value in address.items() if value},
-            shares_disk=not self.hostname,
-        )
-
-    @property
-    def walltime_s(self) -> int:
-        """The most seconds that a job may take."""
-        return walltime_seconds(self.walltime)
 
     @property
     def flags(self) -> Mapping[str, str]:

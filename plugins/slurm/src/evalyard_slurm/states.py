@@ -8,8 +8,7 @@ from datetime import datetime
 
 from attrs import evolve
 
-from evalyard import ExitRecord, Handle, JobState, Observation, redact
-from evalyard_slurm.scheduler import Answer, JobRow
+from evalyard import BatchAnswer, ExitRecord, Handle, JobRow, JobState, Observation, redact
 
 LATE_FILES_S = 60.0
 """How long after a job's end its files may still be unseen: disks of a network show them late."""
@@ -18,6 +17,8 @@ _LONGEST_WORDS = 300
 _SIGNALLED = 128
 """Exit codes above this are signals."""
 _STOPPED = (JobState.CANCELLED, JobState.TIMED_OUT)
+
+_REQUEUED = "Slurm stopped it and put it back into its queue; resume the run to try again"
 
 _FAILED: Mapping[str, str] = {
     "BOOT_FAIL": "its node did not boot",
@@ -101,7 +102,7 @@ def state_of(word: str) -> JobState:
     return STATES.get(state_word(word), JobState.UNKNOWN)
 
 
-def observe(handle: Handle, answer: Answer) -> Observation | None:
+def observe(handle: Handle, answer: BatchAnswer) -> Observation | None:
     """Return what is known of a job, best evidence first; None = the cluster answered and knows nothing of it."""
     row = answer.jobs.get(handle.id)
     if row is not None and not row.belongs_to(handle.name):
@@ -134,12 +135,14 @@ def observe(handle: Handle, answer: Answer) -> Observation | None:
     return None
 
 
-def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: Answer) -> Observation:
+def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: BatchAnswer) -> Observation:
     if record.exit_code == 0 and record.results:
         return Observation(state=JobState.SUCCEEDED, exit=record)
     why = _noted(handle, answer)
     if why is None and said is not None:
         stopped = bool(record.signal) or record.exit_code > _SIGNALLED
+        if stopped and said.state is JobState.QUEUED:
+            return Observation(state=JobState.FAILED, reason=_REQUEUED, exit=record)
         if stopped and not said.state.final:
             # Whoever stopped it says why as soon as the job has left its nodes.
             return Observation(state=JobState.RUNNING, reason="it was stopped, and is ending")
@@ -153,7 +156,7 @@ def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer:
     return Observation(state=JobState.FAILED, reason=reason, exit=record)
 
 
-def _noted(handle: Handle, answer: Answer) -> Observation | None:
+def _noted(handle: Handle, answer: BatchAnswer) -> Observation | None:
     word, reason = answer.whys.get(handle.name, ("", ""))
     return Observation(state=JobState(word), reason=reason) if word in JobState.__members__ else None
 

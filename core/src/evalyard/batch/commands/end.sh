@@ -1,0 +1,48 @@
+# end RUN_DIR [NUMBER ...] <lines: name, mark, number, attempt, folder of the task; `-` for what is not known
+# Asks the jobs with these numbers to end; keeps from beginning what was sent and not heard of; tells what the queue says,
+# and which jobs have written how they ended.
+run_dir=$1
+shift
+
+# Keeps what has mark $mark from being submitted, and from beginning, and tells whether it was ever about to be.
+revoke() {
+  if [ ! -d "$run_dir" ]; then return; fi # no script of this run is anywhere
+  if ! take_turn 60; then
+    row busy
+    exit
+  fi
+  if ! { mkdir -p "$run_dir/.revoked" && : >"$run_dir/.revoked/$mark"; } 2>/dev/null; then
+    row failed "cannot write $run_dir/.revoked"
+    exit
+  fi
+  for sent in "$run_dir"/*/attempts/*/submitting; do
+    { IFS=$tab read -r theirs _ <"$sent"; } 2>/dev/null || continue
+    if [ "$theirs" = "$mark" ]; then row sent "$name"; fi
+  done
+}
+
+lines=$(cat) unheard=
+while IFS=$tab read -r name mark id attempt folder; do
+  if [ "$id" = - ]; then
+    unheard=yes
+    revoke
+  fi
+done <<END
+$lines
+END
+if [ $# -gt 0 ]; then
+  numbers=$*
+  said=$(cancel 2>&1) || row uncancelled "$said"
+  pause
+fi
+if [ -n "$unheard" ]; then ask_queue; else ask_queue "$(printf '%s\n' "$lines" | cut -f 3 | words)"; fi || {
+  row failed "$queue"
+  exit
+}
+rows queue "$queue"
+while IFS=$tab read -r name mark id attempt folder; do
+  if [ -e "$folder/attempts/$attempt/exit.json" ]; then row ended "$name"; fi
+done <<END
+$lines
+END
+row end

@@ -1,0 +1,64 @@
+# ---------------------------------------------------------------------------------------------------------------------
+# From here on: the same for every job.
+
+set -u
+cd "$directory" || { echo "there is no folder $directory on $(uname -n)" >&2; exit 73; }
+
+# Tells evalyard why this job ends; it knows only that it was stopped.
+note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; fi; }
+
+attempt=${1:-${EVALYARD_SUBMITTED:-}}
+if [ -n "$attempt" ]; then # submitted by evalyard
+  record=attempts/$attempt
+  if [ -e "$record/job" ]; then
+    note FAILED "$title began it a second time, which would overwrite what it had done; to try again: evalyard resume"
+    exit 75
+  fi
+  EVALYARD_ATTEMPT=$attempt
+  IFS=$(printf '\t') read -r EVALYARD_LAUNCH _ <"$record/submitting" || exit 73
+  export EVALYARD_ATTEMPT EVALYARD_LAUNCH
+  echo "$number" >"$record/.job" && mv "$record/.job" "$record/job"
+else
+  record=
+fi
+
+child='' stopping=''
+stop() {
+  stopping=yes
+  if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
+}
+walltime_is_near() {
+  note TIMED_OUT "it met its walltime of $walltime_s s"
+  stop
+}
+trap stop $signals
+trap walltime_is_near ALRM
+
+# Ends with the job, however that ends.
+watch_time() {
+  trap - $signals
+  tell=$(($(date +%s) + walltime_s - flush_s))
+  while [ "$(date +%s)" -lt "$tell" ]; do
+    kill -0 $$ 2>/dev/null || exit 0
+    sleep 1
+  done
+  kill -s ALRM $$
+}
+if [ "$walltime_s" -gt 0 ]; then watch_time >/dev/null 2>&1 & fi
+
+# Some schedulers signal all processes of a job at once: only this one knows what theirs mean, and passes on TERM.
+(
+  for signal in $signals; do
+    case $signal in TERM | INT) ;; *) trap '' "$signal" ;; esac
+  done
+  exec sh run.sh
+) &
+child=$!
+if [ -n "$stopping" ]; then stop; fi
+wait "$child"
+code=$?
+while kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  code=$?
+done
+exit "$code"

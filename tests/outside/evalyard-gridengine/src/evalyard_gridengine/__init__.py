@@ -1,0 +1,1 @@
+"""Runs evaluations as jobs of a Grid Engine cluster."""
