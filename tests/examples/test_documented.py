@@ -200,6 +200,8 @@ def test_older_spellings_are_told_in_one_line_and_migrate_rewrites_them(desk: De
     before = desk.run(text)
     desk.type("run", "--config", "mine.yaml", "--dry-run")
     assert desk.said == "note       3 older spellings; evalyard migrate mine.yaml rewrites them\n"
+    assert "valid: 1 job" in desk.type("validate", "mine.yaml")
+    assert desk.said == "note: 3 older spellings; evalyard migrate mine.yaml rewrites them\n"
     assert desk.type("migrate", "mine.yaml", "--stdout").count("# a test") == 1
     assert "overrides" in (desk.folder / "mine.yaml").read_text()
     assert desk.type("migrate", "mine.yaml") == "mine.yaml: 3 older spellings rewritten\n"
@@ -226,8 +228,8 @@ def test_a_server_beside_the_evaluation_runs_its_pre_cmd_once_that_is_trusted(de
     ("text", "complaint"),
     [
         (
-            "auxiliary_deployments: {judge: {type: vllm}}",
-            "executor local starts no auxiliary deployments in this version",
+            "auxiliary_deployments: {judge: {type: vllm, served_model_name: j}}",
+            "auxiliary_deployments.judge.checkpoint_path: type vllm needs a model",
         ),
         ("deployment: {type: vllm_ray, served_model_name: m}", "deployment.type: 'vllm_ray' is not in this version"),
         ("deployment: {type: vllm, served_model_name: m}", "deployment.checkpoint_path: type vllm needs a model"),

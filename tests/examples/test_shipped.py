@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import tarfile
-from pathlib import Path
 
 import pytest
 
 from evalyard.config import examples
 from tests.docker.servers import stand_in_image
-from tests.docker_images import add_file, extended
 from tests.examples.desk import ENOUGH, MODEL, Desk
+from tests.examples.images import nemo_stand_in_image
 
 RUNNABLE = {
     "local_auto_export": ["smoke"],
     "local_basic": ["smoke"],
     "local_host_mode": ["reachable"],
+    "local_judge": ["graded"],
     "local_limit_samples": ["smoke"],
     "local_sequential": ["smoke.arithmetic", "smoke.logic", "smoke.json"],
     "local_task_settings": ["smoke.arithmetic", "smoke.logic"],
@@ -63,7 +62,7 @@ def test_every_example_is_run_or_says_why_not() -> None:
 
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_an_example_runs_to_a_score(desk: Desk, name: str) -> None:
-    limit = [] if name == "local_host_mode" else ["-o", ENOUGH]
+    limit = [] if name in ("local_host_mode", "local_judge") else ["-o", ENOUGH]
     desk.type("run", "--config", name, *desk.endpoint(), *limit, "--wait")
     rows = desk.rows()
     assert {row["task"] for row in rows} >= {*RUNNABLE[name]}
@@ -81,12 +80,7 @@ def test_the_example_of_exports_leaves_its_file(desk: Desk) -> None:
 @pytest.fixture
 def nemo_image(python_image: str) -> str:
     """An image with a program that is called as nemo-evaluator is."""
-
-    def write(archive: tarfile.TarFile) -> None:
-        program = Path(__file__).parent / "stand_in" / "nemo_evaluator.py"
-        add_file(archive, "usr/bin/nemo-evaluator", b"#!/usr/bin/python3\n" + program.read_bytes())
-
-    return extended("nemo-stand-in", python_image, write)
+    return nemo_stand_in_image(python_image)
 
 
 @pytest.mark.docker

@@ -20,6 +20,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     yield service
     service.close()
     assert service.processes() == []
+    assert service.containers() == []
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from tests.cli.yard import Yard
 from tests.plugins.lepton.service.server import Service
 
 LEAVE = 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
+BEAT_ONCE = "echo begun; sleep 60"
 SERVE = 'exec python3 -m http.server "$PORT" --bind "$HOST"'
 
 
@@ -30,7 +31,7 @@ class Desk:
 
     def trial(self, *commands: str, serve: str = "", told: dict[str, Any] | None = None) -> Trial:
         """Put a run of these commands on record, with a model server where one is asked for."""
-        section = {"output_dir": str(self.folder / "runs"), **self.settings}
+        section = {"output_dir": str(self.folder / "runs"), "poll_interval_s": 0.1, **self.settings}
         executor = load_executor("lepton")
         store = Store(self.folder / "store")
         rig = Rig(executor=executor, name="lepton", section=section, store=store, image="an-image")
@@ -60,7 +61,7 @@ def _server(command: str, told: dict[str, Any] | None) -> DeploymentSpec | None:
 
 def config(yard: Yard, *tasks: dict[str, Any], **sections: Any) -> str:
     """Write a configuration for this executor."""
-    execution = {"type": "lepton", "output_dir": "runs", **sections.pop("execution", {})}
+    execution = {"type": "lepton", "output_dir": "runs", "poll_interval_s": 0.1, **sections.pop("execution", {})}
     data: dict[str, Any] = {"execution": execution, "evaluation": {"tasks": list(tasks)}, **sections}
     if "deployment" not in data:
         data["target"] = {"api_endpoint": {"url": "http://127.0.0.1:9/v1/chat/completions", "model_id": "m"}}

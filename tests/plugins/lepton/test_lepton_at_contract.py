@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from attrs import evolve
@@ -21,17 +21,31 @@ TOLD = Section(name="lepton", path="deployment.lepton_config", data={"resource_s
 class LeptonRig(Rig):
     """Tells the executor what a model server runs on."""
 
-    def trial(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None) -> Trial:
-        told = evolve(deployment, lepton_config=TOLD) if deployment else None
-        return super().trial(*tasks, deployment=told)
+    def trial(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None, **options: Any) -> Trial:
+        return super().trial(*tasks, deployment=_told(deployment), **options)
+
+    def dry(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None, **options: Any) -> tuple[Plan, ...]:
+        return super().dry(*tasks, deployment=_told(deployment), **options)
+
+
+def _told(deployment: DeploymentSpec | None) -> DeploymentSpec | None:
+    return evolve(deployment, lepton_config=TOLD) if deployment else None
 
 
 class TestLepton(Conformance):
     executor = "lepton"
-    settings: ClassVar = {"evaluation_tasks": {"timeout": 300}}
+    settings: ClassVar = {"evaluation_tasks": {"timeout": 300}, "poll_interval_s": 0.1}
+    impatient: ClassVar = {"lepton_platform": {"deployment": {"endpoint_readiness_timeout": 2}}}
+    stored = Path(__file__).parents[2] / "contract" / "stored" / "lepton"
+    restarts_servers = True
+    hang_s = 1.0
+    races = 4
+    polls = 50
     serves = True
     image = "an-image"
     not_offered = frozenset()
+    # The one needs storage (test_lepton_runs.py); the other is no part of what makes two connections equal.
+    not_in_plan = frozenset({"evaluation_tasks.use_shared_storage", "poll_interval_s"})
 
     @pytest.fixture
     def rig(self, tmp_path: Path, service: Service) -> Iterator[Rig]:

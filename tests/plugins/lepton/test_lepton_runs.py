@@ -85,7 +85,9 @@ def test_keep_endpoint_keeps_it_and_says_how_it_is_removed(service: Service, yar
     words = ("--wait", "--allow-unlisted", "-o", "+execution.keep_endpoint=true")
     done = yard.call("run", "-c", config(yard, task, deployment=DEMO), *words)
     (name,) = service.live_endpoints()
-    assert f"lep endpoint remove --name {name}" in done.text
+    assert f"lep endpoint remove --name {name}" in done.err
+    assert service.endpoints[name].view()["status"]["endpoint"]["external_endpoint"] in done.err
+    assert service.secrets == {}
     yard.call("gc", code=None)
     assert service.live_endpoints() == [name]
 
@@ -125,6 +127,45 @@ def test_storage_holds_the_run_and_datasets_are_mounted(service: Service, yard: 
     assert (yard.run_dir(invocation) / "one" / "artifacts" / "results.yml").is_file()
 
 
+BIG = f'head -c 200000 /dev/urandom >"$EVALYARD_OUTPUT_DIR/big"; {LEAVE}'
+"""Leaves more than `archive_limit_mb: 0.1`, however it is packed."""
+KINDS = {"small": LEAVE, "large": BIG}
+MOUNTED = {"lepton_platform": {"tasks": {"mounts": [{"from": "node-nfs:fs", "mount_path": "/workspace"}]}}}
+
+
+@pytest.mark.parametrize("storage", [False, True], ids=["without storage", "with storage"])
+def test_it_is_said_which_way_results_came(service: Service, yard: Yard, storage: bool) -> None:
+    tasks = [{"name": name, "container": "i", "harness": {"command": command}} for name, command in KINDS.items()]
+    limited = {**(MOUNTED if storage else {}), "archive_limit_mb": 0.1}
+    done = yard.call("run", "-c", config(yard, *tasks, execution=limited), "--wait", "--allow-unlisted")
+    run = yard.run_dir(done.out.strip())
+    there = f"/workspace/evalyard/{run.name}"
+    small = f"; they are in {there}, too" if storage else ""
+    assert f".1: all that it left came home through the log{small}\n" in done.err
+    large = f"they are in {there}, in the storage that is mounted" if storage else "they are gone with the container"
+    assert f".2: only the result file came home: the others are larger than execution.archive_limit_mb; {large}\n" in (
+        done.err
+    )
+    assert sorted(path.name for path in run.glob("*/artifacts/*")) == ["results.yml", "results.yml"]
+    assert "tail -f" not in done.err  # there was no file here while it ran
+    kept = service.root / "storage" / "node-nfs_fs" / "evalyard" / run.name / "large" / "artifacts" / "big"
+    assert kept.is_file() is storage
+
+
+def test_a_log_is_shown_while_the_job_runs(service: Service, yard: Yard) -> None:
+    gate = yard.folder / "gate"
+    command = f"echo begun; until [ -e '{gate}' ]; do sleep 0.05; done; echo over; {LEAVE}"
+    task = {"name": "one", "container": "i", "harness": {"command": command}}
+    invocation = yard.run(config(yard, task), "--allow-unlisted")
+    with yard.start("evalyard", "logs", "-f", invocation) as process:
+        assert process.stdout is not None
+        assert any("begun" in line for line in process.stdout)
+        assert service.live_jobs()
+        gate.touch()
+        assert "over" in process.stdout.read()
+    assert process.returncode == 0
+
+
 def test_resume_is_the_next_attempt_and_keeps_the_first_ones_files(yard: Yard) -> None:
     command = f'echo "$EVALYARD_ATTEMPT" > $EVALYARD_OUTPUT_DIR/attempt; test "$EVALYARD_ATTEMPT" = 2 && {LEAVE}'
     task = {"name": "one", "container": "i", "harness": {"command": command}}
@@ -135,17 +176,6 @@ def test_resume_is_the_next_attempt_and_keeps_the_first_ones_files(yard: Yard) -
     folder = yard.run_dir(invocation) / "one"
     assert (folder / "artifacts" / "attempt").read_text() == "2\n"
     assert (folder / "attempts" / "1" / "artifacts" / "attempt").read_text() == "1\n"
-
-
-def test_requests_are_few_and_a_poll_is_one(service: Service, yard: Yard) -> None:
-    tasks = [{"name": f"t{n}", "container": "i", "harness": {"command": LEAVE}} for n in range(10)]
-    yard.run(config(yard, *tasks), "--wait", "--allow-unlisted")
-    lists = service.asked("GET", "/jobs")
-    creates = service.asked("POST", "/jobs")
-    assert len(creates) == 10
-    # Beside polls and creates: check, look-ups, and for each job its end, its files and a look at whether it is over.
-    rest = len(service.requests) - len(lists) - len(creates)
-    assert rest <= 10 + 10 * 6, [f"{request.method} {request.path}" for request in service.requests]
 
 
 SET = {
@@ -198,3 +228,17 @@ def test_doctor_copes_without_any_workspace(yard: Yard, monkeypatch: pytest.Monk
     done = yard.call("doctor", code=None)
     assert "no workspace is named" in done.text
     assert "lep login" in done.text
+
+
+def test_doctor_finds_the_login_the_node_group_and_the_shape(yard: Yard) -> None:
+    task = {"name": "one", "container": "i", "harness": {"command": LEAVE}}
+    tasks = {"lepton_platform": {"tasks": {"node_group": "group"}}}
+    name = config(yard, task, execution=tasks, deployment=DEMO)
+    said = yard.call("doctor", "--config", name, code=None).text
+    for words in ("standin-ws answers", "group is there", "cpu.small is there", "gpu.1xh200 is there"):
+        assert words in said
+    wrong = ("execution.lepton_platform.tasks.node_group=grup", "deployment.lepton_config.resource_shape=gpu.9x")
+    said = yard.call("doctor", "--config", name, *(word for given in wrong for word in ("-o", given)), code=None).text
+    assert "there is no node group 'grup'; there are: group, other" in said
+    assert "correct node_group in execution.lepton_platform" in said
+    assert "no shape 'gpu.9x'; there are: cpu.small, gpu.1xh200" in said

@@ -8,7 +8,9 @@ import pytest
 
 from evalyard import ConfigError, Section, structure
 from evalyard_lepton.payloads import as_json
-from evalyard_lepton.settings import Mount, ServerSettings, Settings
+from evalyard_lepton.server_settings import ServerSettings
+from evalyard_lepton.settings import Settings
+from evalyard_lepton.terms import Mount
 from evalyard_lepton.workspaces import current_workspace
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from evalyard import BackendError, Context, Handle, Home, Transient, is_for_home, unpack_home
 from evalyard_lepton import jobs, logs, states
 from evalyard_lepton.gateway import Absent, Gateway, LogLine
+from evalyard_lepton.names import invocation_of, part_of
 
 HOME_TEXT = "evalyard-home"
 LOG = "logs/stdout.log"
@@ -41,19 +42,22 @@ def fetch(ctx: Context, gateway: Gateway, handle: Handle, dest: Path) -> tuple[s
         raise Transient(f"{handle.name}: {error}") from error
     except OSError as error:
         raise BackendError(f"cannot write {error.filename or dest}: {error.strerror}") from error
-    told = _what_is_missing(handle, home)
-    if told:
-        ctx.say(told)
+    ctx.say(_which_way(ctx, handle, home))
     return brought
 
 
-def _what_is_missing(handle: Handle, home: Home | None) -> str:
-    if home is None or home.whole:
-        return ""
+def _which_way(ctx: Context, handle: Handle, home: Home | None) -> str:
+    """Say how the results came, and where those are that did not."""
+    job = f"{invocation_of(handle.name)}.{part_of(handle.name)}"
     storage = handle.data.get("storage")
-    where = f"they are in {storage}, in the storage that is mounted" if storage else "they are gone with the container"
+    there = f"{storage}/{Path(ctx.run_dir).name}"
+    if home is None:
+        return f"{job}: nothing but its log came home, for {jobs.NO_RECORD}"
+    if home.whole:
+        return f"{job}: all that it left came home through the log" + (f"; they are in {there}, too" if storage else "")
+    where = f"they are in {there}, in the storage that is mounted" if storage else "they are gone with the container"
     what = "only the result file came home" if home.lines else "no artifact came home"
-    return f"{handle.name}: {what}: the others are larger than execution.archive_limit_mb; {where}"
+    return f"{job}: {what}: the others are larger than execution.archive_limit_mb; {where}"
 
 
 def _may_come(gateway: Gateway, handle: Handle) -> bool:

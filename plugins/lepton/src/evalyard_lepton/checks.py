@@ -6,10 +6,15 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalyard import Context, EvalyardError, Finding, NeedKind, Plan, Severity, Transient
+from evalyard import Context, EvalyardError, Finding, InvalidJob, NeedKind, Plan, Severity, Transient
 from evalyard_lepton import jobs
 from evalyard_lepton.gateway import LOGIN, Absent, Gateway, refused_endpoint, refused_job
 from evalyard_lepton.workspaces import current_workspace
+
+_REMEDIES: dict[type[Exception], str] = {
+    Transient: "look at the network and the address (LEPTON_WORKSPACE_URL), or try again later",
+    InvalidJob: "correct node_group in execution.lepton_platform",
+}
 
 
 def findings(ctx: Context, plans: Sequence[Plan]) -> tuple[Finding, ...]:
@@ -38,7 +43,7 @@ def _without_workspace(*, wanted: bool) -> Finding:
 
 def _failed(subject: str, error: Exception) -> Finding:
     message = error.message if isinstance(error, EvalyardError) else str(error)
-    remedy = (error.hint if isinstance(error, EvalyardError) else None) or "try again later"
+    remedy = (error.hint if isinstance(error, EvalyardError) else None) or _REMEDIES.get(type(error), "")
     return Finding(
         severity=Severity.ERROR,
         subject=subject,

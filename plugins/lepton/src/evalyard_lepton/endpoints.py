@@ -9,14 +9,24 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from evalyard import BackendError, Context, EvalyardError, Handle, JobState, Need, NeedKind, Observation, Transient
+from evalyard import (
+    BackendError,
+    Context,
+    EvalyardError,
+    Handle,
+    InvalidJob,
+    JobState,
+    Need,
+    NeedKind,
+    Observation,
+    Transient,
+)
 from evalyard_lepton import logs, states
 from evalyard_lepton.gateway import Absent, Conflict, EndpointView, Gateway, Trouble
 from evalyard_lepton.names import invocation_of, part_of
 from evalyard_lepton.payloads import KEPT_VARIABLE, MARK_VARIABLE, OWNER_VARIABLE, Json, plain
 from evalyard_lepton.plans import key_secret
 
-POLL_S = 1.0
 ADDRESS_S = 60.0
 """How long the service may take to say under which address an endpoint is reached."""
 LOG_LINES = 2000
@@ -33,7 +43,8 @@ def provide(ctx: Context, gateway: Gateway, need: Need) -> Handle:
     view = _there(gateway, need)
     if view is None:
         body = endpoint_body(gateway, need, ctx.owner)
-        body["spec"].setdefault("api_tokens", [{"value": _key(ctx, gateway, need)}])
+        if "api_tokens" not in body["spec"]:
+            body["spec"]["api_tokens"] = [{"value": _key(ctx, gateway, need)}]
         try:
             view = gateway.create_endpoint(body)
         except Conflict as error:
@@ -42,7 +53,7 @@ def provide(ctx: Context, gateway: Gateway, need: Need) -> Handle:
     while not view.url:
         if time.monotonic() >= give_up:
             raise Transient(f"endpoint {need.name}: the service has not said its address")
-        gateway.pause(POLL_S)
+        gateway.pause()
         view = gateway.endpoint(need.name)
     return handle_of(view, need)
 
@@ -90,7 +101,9 @@ def find(gateway: Gateway, names: Mapping[str, str]) -> dict[str, Handle]:
 
 
 def observe(gateway: Gateway, handle: Handle) -> Observation | None:
-    """Say where an endpoint stands, or None when it is not there."""
+    """Say where an endpoint stands, or None when it is not there. One whose lifetime is over is removed at once:
+    whoever looks first may be the last to look.
+    """
     try:
         view = gateway.endpoint(handle.id or handle.name)
     except Absent:
@@ -99,6 +112,8 @@ def observe(gateway: Gateway, handle: Handle) -> Observation | None:
         return None
     lifetime = int(handle.data.get("max_lifetime_s") or 0)
     if lifetime and view.created_at_ms and time.time() - view.created_at_ms / 1000 > lifetime:
+        with contextlib.suppress(Absent, Conflict):
+            gateway.delete_endpoint(view.name)
         return Observation(
             state=JobState.FAILED, reason=f"its lifetime of {lifetime} s is over (execution.max_lifetime_s)"
         )
@@ -133,14 +148,16 @@ def release(ctx: Context, gateway: Gateway, handle: Handle) -> bool:
     """Remove an endpoint and its key; return whether the service says that it is gone, or it is to stay."""
     name = handle.id or handle.name
     if handle.data.get("keep"):
-        ctx.say(f"endpoint {name} stays, and costs money; remove it with: {REMOVE} {name}")
+        gateway.delete_secret(key_secret(invocation_of(name), part_of(name)))  # jobs had it from there; they have ended
+        where = handle.outputs.get("base_url", "")
+        ctx.say(f"endpoint {name} stays{f' at {where}' if where else ''}, and costs money; remove it: {REMOVE} {name}")
         return True
     _keep_log(gateway, handle)
     with contextlib.suppress(Absent, Conflict):  # it is gone, or being deleted already
         gateway.delete_endpoint(name)
     gone = _is_gone(gateway, name)
-    while not gone and ctx.remaining_s > POLL_S:
-        gateway.pause(POLL_S)
+    while not gone and ctx.remaining_s > 0:
+        gateway.pause()
         gone = _is_gone(gateway, name)
     if gone:
         gateway.delete_secret(key_secret(invocation_of(name), part_of(name)))
@@ -165,7 +182,7 @@ def observe_all(gateway: Gateway, handles: Sequence[Handle]) -> dict[str, Observ
     for handle in handles:
         try:
             observation = observe(gateway, handle)
-        except (Transient, Absent) as error:
+        except (Transient, InvalidJob, Absent) as error:
             observation = Observation(state=JobState.UNKNOWN, reason=str(error))
         if observation is not None:
             seen[handle.name] = observation
@@ -221,7 +238,7 @@ def _key(ctx: Context, gateway: Gateway, need: Need) -> str:
     if need.payload["key_variable"]:
         return ctx.secret(str(need.payload["key_variable"]))
     key = secrets.token_urlsafe(32)
-    gateway.create_secrets({str(need.payload["key_secret"]): key}, [need.mark])
+    gateway.create_secrets({str(need.payload["key_secret"]): key}, [need.mark, need.name, ctx.owner])
     return key
 
 

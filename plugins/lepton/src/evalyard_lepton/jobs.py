@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ from evalyard_lepton.names import common_part
 from evalyard_lepton.payloads import MARK_VARIABLE, OWNER_VARIABLE, Json, plain
 from evalyard_lepton.plans import SERVER_NAME
 
-POLL_S = 1.0
 LATE = "its time was up (execution.evaluation_tasks.timeout)"
 UNHEARD = "its last words are not in the log yet"
 NO_RECORD = "its script left no record"
@@ -37,12 +37,16 @@ _homes: dict[str, Home] = {}
 def launch(gateway: Gateway, plans: Sequence[Plan], owner: str) -> dict[str, Handle | LaunchError]:
     """Create what is not there yet.
 
+    The service takes two jobs of one name. So what was created is looked up once more: of several with our mark the
+    first stays, whoever created it.
+
     Args:
         owner: the launcher that they belong to.
     """
     known = find(gateway, {plan.name: plan.mark for plan in plans})
     groups: dict[str, str] = {}
     answers: dict[str, Handle | LaunchError] = {**known}
+    created: dict[str, str] = {}
     for plan in plans:
         if plan.name in known:
             continue
@@ -51,12 +55,23 @@ def launch(gateway: Gateway, plans: Sequence[Plan], owner: str) -> dict[str, Han
             if wanted and wanted not in groups:
                 groups[wanted] = gateway.node_group(wanted)
             view = gateway.create_job(job_body(plan, owner, groups.get(wanted, "")))
-            answers[plan.name] = handle_of(view)
+            answers[plan.name], created[plan.name] = handle_of(view), plan.mark
         except Transient as error:
             answers[plan.name] = LaunchError(message=error.message, transient=True)
         except (InvalidJob, Conflict, Absent) as error:
             answers[plan.name] = LaunchError(message=str(error))
-    return answers
+    return answers | _only_first(gateway, created)
+
+
+def _only_first(gateway: Gateway, created: Mapping[str, str]) -> dict[str, Handle]:
+    """Return the job that stays of each name, and delete what a rival created beside it."""
+    stays: dict[str, Handle] = {}
+    for view in _ours(gateway, created):
+        if view.name in stays:
+            _delete(gateway, handle_of(view))
+        else:
+            stays[view.name] = handle_of(view)
+    return stays
 
 
 def job_body(plan: Plan, owner: str, node_group: str) -> Json:
@@ -81,14 +96,7 @@ def handle_of(view: JobView) -> Handle:
 
 def find(gateway: Gateway, names: Mapping[str, str]) -> dict[str, Handle]:
     """Look names up, ended jobs included."""
-    if not names:
-        return {}
-    views = gateway.jobs(common_part(names), ALL)
-    return {
-        view.name: handle_of(view)
-        for view in views
-        if view.name in names and view.envs.get(MARK_VARIABLE) == names[view.name]
-    }
+    return {view.name: handle_of(view) for view in reversed(_ours(gateway, names))}
 
 
 def observe(gateway: Gateway, handles: Sequence[Handle]) -> dict[str, Observation]:
@@ -102,17 +110,26 @@ def observe(gateway: Gateway, handles: Sequence[Handle]) -> dict[str, Observatio
                 seen[handle.name] = _observation(gateway, handle, view)
         except Absent:
             continue
-        except Transient as error:
+        except (Transient, InvalidJob) as error:
             seen[handle.name] = Observation(state=JobState.UNKNOWN, reason=error.message)
     return seen
 
 
 def is_over(gateway: Gateway, handle: Handle) -> bool:
     """Whether nothing of a job runs any more."""
-    try:
-        return gateway.job(handle.id).state in states.ENDED
-    except Absent:
-        return True
+    return not still_running(gateway, [handle])
+
+
+def still_running(gateway: Gateway, handles: Sequence[Handle]) -> list[Handle]:
+    """Return those of which something may still run, by one request for all that the service still lists."""
+    views = _views(gateway, handles)
+    running = []
+    for handle in handles:
+        with contextlib.suppress(Absent):
+            view = views.get(handle.id) or gateway.job(handle.id)
+            if view.state not in states.ENDED:
+                running.append(handle)
+    return running
 
 
 def cancel(gateway: Gateway, handles: Sequence[Handle]) -> list[Handle]:
@@ -136,27 +153,25 @@ def end(ctx: Context, gateway: Gateway, handles: Sequence[Handle]) -> list[Handl
 
     A job that ended by itself stays in the workspace with its log until the service archives it: it costs nothing.
     """
-    known = [handle for handle in handles if handle.id]
     unheard = {handle.name: handle.mark for handle in handles if not handle.id}
     found = find(gateway, unheard)
     if unheard and len(found) < len(unheard):
-        gateway.pause(POLL_S)  # its request may just be arriving
+        gateway.pause()  # its request may just be arriving
         found = find(gateway, unheard)
     for handle in found.values():
         _delete(gateway, handle)
-    waiting = [handle for handle in known if not is_over(gateway, handle)]
+    waiting = still_running(gateway, [handle for handle in handles if handle.id])
     unasked = cancel(gateway, waiting)
     give_up = time.monotonic() + ctx.remaining_s * 2 / 3
     while waiting and not unasked and time.monotonic() < give_up:
-        gateway.pause(POLL_S)
-        waiting = [handle for handle in waiting if not is_over(gateway, handle)]
+        gateway.pause()
+        waiting = still_running(gateway, waiting)
     for handle in waiting:
         _delete(gateway, handle)
-    doubtful = [*waiting, *found.values()]
-    while doubtful and ctx.remaining_s > POLL_S:
-        doubtful = [handle for handle in doubtful if not is_over(gateway, handle)]
-        if doubtful:
-            gateway.pause(POLL_S)
+    doubtful = still_running(gateway, [*waiting, *found.values()])
+    while doubtful and ctx.remaining_s > 0:
+        gateway.pause()
+        doubtful = still_running(gateway, doubtful)
     return doubtful
 
 
@@ -195,6 +210,15 @@ def may_lag(view: JobView) -> bool:
     """Whether a job ended so short a time ago that the end of its log may not be there yet."""
     moment = view.completed_at / 1000 if view.completed_at > 10**11 else view.completed_at
     return abs(time.time() - moment) < logs.LAG_S
+
+
+def _ours(gateway: Gateway, names: Mapping[str, str]) -> list[JobView]:
+    """Return the jobs of these names and marks, the first that was created first."""
+    if not names:
+        return []
+    views = gateway.jobs(common_part(names), ALL)
+    ours = [view for view in views if view.name in names and view.envs.get(MARK_VARIABLE) == names[view.name]]
+    return sorted(ours, key=lambda view: (view.created_at_ms, view.id))
 
 
 def _views(gateway: Gateway, handles: Sequence[Handle]) -> dict[str, JobView]:

@@ -9,17 +9,9 @@ from typing import Any
 import attrs
 
 from evalyard import Server
-from evalyard_lepton.settings import (
-    AutoScaler,
-    FromWorkspace,
-    ModelMount,
-    Mount,
-    PlatformDefaults,
-    ScaleDown,
-    ServerSettings,
-    Settings,
-    Variables,
-)
+from evalyard_lepton.server_settings import ModelMount, ServerSettings
+from evalyard_lepton.settings import PlatformDefaults, Settings
+from evalyard_lepton.terms import AutoScaler, FromWorkspace, Mount, ScaleDown, Variables
 
 Json = dict[str, Any]
 

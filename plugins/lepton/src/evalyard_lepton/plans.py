@@ -28,7 +28,9 @@ from evalyard import (
 )
 from evalyard_lepton import payloads
 from evalyard_lepton.payloads import ATTEMPT_VARIABLE, MARK_VARIABLE, SERVER_PORT, Json
-from evalyard_lepton.settings import ModelMount, Mount, ServerSettings, Settings
+from evalyard_lepton.server_settings import ModelMount, ServerSettings
+from evalyard_lepton.settings import Settings
+from evalyard_lepton.terms import Mount
 
 FILES_NEED = "files"
 SECRETS_NEED = "secrets"
@@ -258,6 +260,8 @@ def _notes(settings: Settings, job: Job, told: ServerSettings | None) -> tuple[s
     notes = []
     if settings.lepton_platform.deployment.platform_defaults.enable_rdma is not None:
         notes.append("enable_rdma means nothing: the service has no such field")
+    if settings.env_var_names:
+        notes.append("env_var_names means nothing: variables are given by env_vars")
     if told is not None and settings.keep_endpoint:
         notes.append("keep_endpoint: the endpoint stays, and costs money, until you remove it")
     if told is not None and job.server is not None:

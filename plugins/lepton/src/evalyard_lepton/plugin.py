@@ -33,6 +33,7 @@ class Lepton:
     api = API
     Settings = LeptonSettings
     server_key = SERVER_KEY
+    runs_here = False
 
     @hookimpl
     def check(self, ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
@@ -117,8 +118,11 @@ class Lepton:
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
         """Look for jobs, endpoints and secrets that this launcher made and that are in no record."""
         gateway = Gateway(ctx)
+        servers = endpoints.orphans(gateway, ctx.owner, known)
+        with_servers = {handle.name for handle in servers}  # a key goes with its endpoint
+        secrets = workspace_secrets.orphans(gateway, ctx.owner, known)
         return (
             *jobs.orphans(gateway, ctx.owner, known),
-            *endpoints.orphans(gateway, ctx.owner, known),
-            *workspace_secrets.orphans(gateway, ctx.owner, known),
+            *servers,
+            *(handle for handle in secrets if handle.name not in with_servers),
         )

@@ -11,8 +11,21 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from attrs import frozen
+
+from tests.plugins.lepton.service.wire import TOKEN, Refused, Request
+
 if TYPE_CHECKING:
     from tests.plugins.lepton.service.server import Service
+
+
+@frozen(kw_only=True)
+class Stream:
+    """An answer that comes byte by byte, as a log that is followed may."""
+
+    content: bytes
+    silent: bool
+    """Whether nothing comes, and no end."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,8 +39,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def do(self) -> None:
         """Answer any request."""
-        from tests.plugins.lepton.service.server import TOKEN, Refused, Request
-
         address = urllib.parse.urlsplit(self.path)
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if address.path.startswith("/_ep/"):
@@ -58,6 +69,12 @@ class Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.cut == "after":
             self._cut()
             return
+        if isinstance(answer, Stream):
+            self._stream(answer)
+            return
+        if fault is not None and fault.cut == "within":
+            self._send_half(answer)
+            return
         self._send(status, answer)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do  # noqa: N815 - names of the standard library
@@ -71,6 +88,28 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
+
+    def _send_half(self, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self.close_connection = True
+
+    def _stream(self, stream: Stream) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if stream.silent:
+            self.service.closed.wait()
+            return
+        for byte in stream.content:
+            self.wfile.write(b"1\r\n%c\r\n" % byte)
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def _cut(self) -> None:
         self.close_connection = True

@@ -6,6 +6,7 @@ What it does that the SDK cannot prove of the real service is marked GUESS.
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ from typing import Any
 
 from attrs import define, field
 
-from tests.plugins.lepton.service.handler import Handler
-from tests.plugins.lepton.service.replicas import Json, Replica
+from tests.plugins.lepton.service.handler import Handler, Stream
+from tests.plugins.lepton.service.replicas import ContainedReplica, Json, Replica, Wanted, containers
 from tests.plugins.lepton.service.sdk import (
     LeptonDeployment,
     LeptonJob,
@@ -24,47 +25,17 @@ from tests.plugins.lepton.service.sdk import (
     translation,
     validate_job_create,
 )
+from tests.plugins.lepton.service.wire import TOKEN, WORKSPACE, Fault, Refused, Request, checked, unknown
 from tests.plugins.lepton.service.workloads import Endpoint, Job, Scenario, until
 
-WORKSPACE, TOKEN = "standin-ws", "standin-token"
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of clients that went away."""
 
-class Refused(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.body = status, {"code": code, "message": message}
-
-
-@define(kw_only=True)
-class Fault:
-    """What goes wrong with requests."""
-
-    method: str = ""
-    path: str = ""
-    """A regular expression; empty = every path."""
-    times: int = 1
-    status: int = 0
-    body: str | Json | None = None
-    headers: Mapping[str, str] = field(factory=dict)
-    cut: str = ""
-    """`before` or `after` the work is done, the connection is reset."""
-    delay_s: float = 0.0
-    hits: int = 0
-
-    def fits(self, method: str, path: str) -> bool:
-        return self.times > 0 and self.method in ("", method) and re.search(self.path, path) is not None
-
-
-@define(kw_only=True)
-class Request:
-    """What was asked."""
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    body: Any
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of errors of our own alone."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @define(kw_only=True)
@@ -74,6 +45,7 @@ class Service:
     Attributes:
         newer: whether it has the newer API of endpoints, and not the older one.
         pages: whether it knows pages of lists.
+        contained: whether jobs and endpoints run in containers of their images, rather than as processes.
         forgets_ends: whether an archived job's state is only that.
         quota: how many endpoints there may be.
         refused: names of jobs that are refused.
@@ -82,6 +54,7 @@ class Service:
     root: Path
     newer: bool = False
     pages: bool = True
+    contained: bool = False
     forgets_ends: bool = False
     quota: int = 100
     refused: set[str] = field(factory=set)
@@ -93,6 +66,7 @@ class Service:
     faults: list[Fault] = field(factory=list)
     requests: list[Request] = field(factory=list)
     lock: threading.RLock = field(factory=threading.RLock)
+    closed: threading.Event = field(factory=threading.Event)
     base: str = ""
     _server: ThreadingHTTPServer | None = None
     _replicas: int = 0
@@ -104,7 +78,7 @@ class Service:
             pass
 
         Bound.service = service
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        self._server = Server(("127.0.0.1", 0), Bound)
         self._server.daemon_threads = True
         self.base = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -112,6 +86,7 @@ class Service:
 
     def close(self) -> None:
         """End whatever runs here."""
+        self.closed.set()
         with self.lock:
             for job in self.jobs.values():
                 job.stop.set()
@@ -147,6 +122,10 @@ class Service:
         replicas = [replica for thing in self._things() for replica in thing.replicas]
         return [replica.pid for replica in replicas if replica.code is None]
 
+    def containers(self) -> list[str]:
+        """Return the containers that are on the engine, ended ones too."""
+        return containers() if self.contained else []
+
     def live_endpoints(self) -> list[str]:
         """Return the endpoints that cost money."""
         return [name for name, endpoint in self.endpoints.items() if not endpoint.gone.is_set()]
@@ -169,6 +148,9 @@ class Service:
         """Take a fault for a request."""
         with self.lock:
             found = next((fault for fault in self.faults if fault.fits(method, path)), None)
+            if found is not None and found.after:
+                found.after -= 1
+                return None
             if found is not None:
                 found.times -= 1
                 found.hits += 1
@@ -192,7 +174,15 @@ class Service:
             mounts[mount["mount_path"]] = source
         self._replicas += 1
         name = f"{name}-{self._replicas}"
-        return Replica(self.root / "replicas", name, spec["container"]["command"], variables, mounts, port)
+        container = spec["container"]
+        wanted = Wanted(
+            image=container["image"],
+            command=tuple(container["command"]),
+            variables=variables,
+            mounts=mounts,
+            port=port,
+        )
+        return (ContainedReplica if self.contained else Replica)(self.root / "replicas", name, wanted)
 
     def folder_of(self, name: str) -> Path:
         """Return what stands for the file system of a job's or an endpoint's latest container."""
@@ -275,6 +265,10 @@ class Service:
         if rest[1:] == ["events"]:
             moment = "2026-01-01T00:00:00Z"
             return 200, [{"type": "Warning", "reason": "BackOff", "count": 1, "last_observed_time": moment}]
+        if rest[1:] == ["replicas"]:
+            return 200, [{"id": replica.name, "metadata": {"id": replica.name}} for replica in job.replicas]
+        if rest[1:2] == ["replicas"] and rest[3:] == ["log"]:
+            return 200, Stream(content=job.text().encode(), silent=job.scenario.silent)
         if request.method == "PATCH":
             if request.body["spec"].get("stopped"):
                 job.stop.set()
@@ -383,22 +377,3 @@ class Service:
             entries.reverse()
         values = entries[: int(one("limit", "5000"))]
         return {"status": "success", "data": {"resultType": "streams", "result": [{"stream": {}, "values": values}]}}
-
-
-def checked(model: Any, body: Json) -> Json:
-    """Return a body that is what the SDK's type can say. Raises Refused for a field that the type lacks."""
-    kept: Json = model(**body).model_dump(exclude_unset=True, by_alias=True, mode="json")
-    lost = unknown(body, kept)
-    if lost:
-        raise Refused(400, "InvalidRequest", f"unknown fields: {lost}")
-    return kept
-
-
-def unknown(given: Any, kept: Any) -> list[str]:
-    """Return the keys that are in one and not in the other."""
-    if isinstance(given, dict) and isinstance(kept, dict):
-        found = [name for name, value in given.items() if name not in kept and value is not None]
-        return found + [lost for name in given.keys() & kept.keys() for lost in unknown(given[name], kept[name])]
-    if isinstance(given, list) and isinstance(kept, list):
-        return [lost for one, other in zip(given, kept, strict=False) for lost in unknown(one, other)]
-    return []

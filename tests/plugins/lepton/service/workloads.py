@@ -65,6 +65,10 @@ class Job:
     def name(self) -> str:
         return str(self.body["metadata"]["name"])
 
+    def text(self) -> str:
+        """Return all that it has printed."""
+        return "\n".join(text for replica in self.replicas for _, text in list(replica.lines))
+
     def _run(self) -> None:
         while self.scenario.queued and not self.stop.is_set():
             time.sleep(TICK_S)
