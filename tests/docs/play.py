@@ -66,6 +66,7 @@ class Player:
     endpoint: str
     """`host:port` of the endpoint that stands for the reader's own."""
     environ: dict[str, str] = field(factory=lambda: dict(os.environ))
+    timeout_s: float = COMMAND_TIMEOUT_S
     ids: dict[str, str] = field(factory=dict)
     """Id on the page -> id of this execution."""
 
@@ -152,11 +153,11 @@ class Player:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=COMMAND_TIMEOUT_S,
+                timeout=self.timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise Mismatch(f"{command.place}: $ {command.text}: no end within {COMMAND_TIMEOUT_S} s") from error
+            raise Mismatch(f"{command.place}: $ {command.text}: no end within {self.timeout_s:.0f} s") from error
         output = done.stdout.decode(errors="replace")
         if done.returncode != expected:
             raise Mismatch(f"{command.place}: $ {command.text}\nexits with {done.returncode}:\n{output}")

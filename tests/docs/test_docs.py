@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from evalyard.store.runs import Store
 from tests.backends import require_backend, why_absent
 from tests.docs.blocks import EXECUTED, REPOSITORY, Page, pages
 from tests.docs.play import Player, end_all_runs
+from tests.outside.cleanroom import CleanRoom, build_wheel
 
 PAGES = pages()
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -23,6 +25,9 @@ NOT_RUN = {
     ("docs/extensions.md", "an extension that is published elsewhere"),
 }
 """Every exception there is: page and reason."""
+
+INSTALLING = {"docs/executors/custom.md": 900.0}
+"""Pages that install packages and run their tests, in an environment of their own; seconds that a command may take."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,28 @@ def player(endpoint: str, tmp_path: Path) -> Iterator[Player]:
         remove_containers(Store().owner)
 
 
+@pytest.fixture
+def clean_environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which the programs of a clean room are found first, among them a pip that needs no network."""
+    folder = tmp_path_factory.mktemp("clean")
+    room = CleanRoom(folder=folder / "room")
+    room.install(build_wheel(REPOSITORY / "core", folder / "wheel"))
+    for name in ("pytest", "pip", "hatchling", "editables"):
+        room.link(name)
+    # What builds a package is in the room already.
+    install = "install --no-index --no-build-isolation --disable-pip-version-check"
+    scripts = {
+        "evalyard": '-m evalyard "$@"',
+        "pytest": '-m pytest "$@"',
+        "pip": f'-m pip {install} "${{@:2}}"',
+    }
+    for name, arguments in scripts.items():
+        program = room.folder / "bin" / name
+        program.write_text(f"#!/bin/bash\nexec {room.python} -P {arguments}\n", encoding="utf-8")
+        program.chmod(0o755)
+    return {"PATH": f"{room.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
 def remove_containers(owner: str) -> None:
     """Remove the containers that a store's runs keep."""
     kept = ["docker", "ps", "--all", "--quiet", "--filter", f"label=evalyard.owner={owner}"]
@@ -59,6 +86,9 @@ def test_every_command_and_configuration_of_a_page_does_what_the_page_shows(
     page: Page, player: Player, request: pytest.FixtureRequest
 ) -> None:
     absent = {name for name in page.needs if why_absent(name)}
+    if page.name in INSTALLING:
+        player.environ |= request.getfixturevalue("clean_environ")
+        player.timeout_s = INSTALLING[page.name]
     for fixture in ("busybox_image", "python_image") if "docker" in page.needs - absent else ():
         request.getfixturevalue(fixture)
     player.play(page, without=absent)

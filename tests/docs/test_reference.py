@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import re
@@ -16,7 +17,7 @@ import pytest
 from attrs import evolve
 from ruamel.yaml import YAML
 
-from evalyard import errors
+from evalyard import _HOME_OF, BatchSystem, errors
 from evalyard.cli.app import EXIT_BUG, call
 from evalyard.config import load_text, structure
 from evalyard.config.deployment_types import DEPLOYMENT_TYPES
@@ -34,12 +35,15 @@ from evalyard.records import Connection, Harness, Job
 from evalyard.secrets import SHORTEST_REDACTED
 from evalyard.specs import RunSpec
 from evalyard.states import JobState
+from evalyard.testing import Conformance
+from evalyard.testing.claims import Claims
 from evalyard_local import checks
 from evalyard_local.docker.arguments import OURS
 from evalyard_local.docker.plans import plan_contained
 from evalyard_local.settings import Settings
 from tests.docs.blocks import REPOSITORY, Page, read_page, table
 from tests.docs.exporters import EXPORTING, documented_settings, settings_of
+from tests.docs.hooks import page as hooks_page
 from tests.plugins.left import job_left
 
 CONFIGURATION = read_page(REPOSITORY / "docs" / "configuration.md")
@@ -47,7 +51,9 @@ COMMANDS = read_page(REPOSITORY / "docs" / "command-line.md")
 SECRETS = read_page(REPOSITORY / "docs" / "environment-and-secrets.md")
 LOCAL = read_page(REPOSITORY / "docs" / "executors" / "local.md")
 OVERVIEW = read_page(REPOSITORY / "docs" / "executors" / "overview.md")
-WRITING = read_page(REPOSITORY / "docs" / "executors" / "writing-one.md")
+CUSTOM = read_page(REPOSITORY / "docs" / "executors" / "custom.md")
+HOOKS = read_page(REPOSITORY / "docs" / "executors" / "hooks.md")
+BATCH = read_page(REPOSITORY / "docs" / "executors" / "batch.md")
 README = read_page(REPOSITORY / "README.md")
 
 KEY_TABLES = ("Top level", "Execution", "Target", "Deployment", "Evaluation", "Tasks")
@@ -263,19 +269,33 @@ def hooks() -> dict[str, list[str]]:
 
 
 def test_hooks_are_documented_with_their_arguments_and_whether_they_are_required() -> None:
-    documented = {row[0]: row[1] for row in rows(WRITING, "The hooks")}
-    assert documented == {
-        f"{name}({', '.join(arguments)})": "yes" if name in hookspecs.REQUIRED else "no"
-        for name, arguments in hooks().items()
-    }
+    documented = {row[0]: row[1] for row in rows(HOOKS, "The hooks")}
+    assert documented == {f"{name}({', '.join(arguments)})": _required(name) for name, arguments in hooks().items()}
+
+
+def _required(hook: str) -> str:
+    if hook in hookspecs.OBSERVED:
+        return "for extensions"
+    return "yes" if hook in hookspecs.REQUIRED else "no"
+
+
+def test_the_reference_of_hooks_says_what_the_docstrings_say() -> None:
+    assert HOOKS.path.read_text(encoding="utf-8") == hooks_page(), "python -m tests.docs.hooks writes it"
+
+
+def test_the_attributes_of_the_kit_are_told_in_its_docstring() -> None:
+    told = re.findall(r"^ +(\w+): ", (Conformance.__doc__ or "").partition("Attributes:")[2], flags=re.MULTILINE)
+    assert {*told} == {*inspect.get_annotations(Claims)}
 
 
 def test_capabilities_are_the_hooks_that_are_not_required() -> None:
-    assert {row[0] for row in rows(OVERVIEW, "Capabilities")} == hooks().keys() - hookspecs.REQUIRED
+    assert {
+        row[0] for row in rows(OVERVIEW, "Capabilities")
+    } == hooks().keys() - hookspecs.REQUIRED - hookspecs.OBSERVED
 
 
 def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
-    source = next(block.text for block in WRITING.blocks if block.file == "plugin.py")
+    source = next(block.text for block in CUSTOM.blocks if block.file == "plugin.py")
     namespace: dict[str, Any] = {}
     exec(compile(source, "plugin.py", "exec"), namespace)
     executor = namespace["Mine"]
@@ -288,7 +308,7 @@ def test_the_example_of_an_executor_fits_the_hooks_and_plans() -> None:
 
 
 def test_the_example_of_scripts_for_containers_fits_a_job() -> None:
-    source = next(block.text for block in WRITING.blocks if block.file == "contained.py")
+    source = next(block.text for block in CUSTOM.blocks if block.file == "contained.py")
     namespace: dict[str, Any] = {}
     exec(compile(source, "contained.py", "exec"), namespace)
     job = evolve(_some_job(), contained=Harness(name="command", script="true", image="alpine"))
@@ -310,6 +330,14 @@ def _some_job() -> Job:
         run_dir="/out/run",
         folder="smoke",
     )
+
+
+def test_parts_for_batch_schedulers_are_documented() -> None:
+    public = {name for name, home in _HOME_OF.items() if home.startswith("evalyard.batch.")}
+    assert {row[0] for row in rows(BATCH, "Batch schedulers")} == public - {"is_word"}
+    placeholder = re.compile(r"\{\w+\}")
+    documented = placeholder.findall(" ".join(row[0] for row in rows(BATCH, "Commands")))
+    assert set(documented) == set(placeholder.findall(BatchSystem.__doc__ or ""))
 
 
 @pytest.mark.parametrize(("page", "heading"), [(README, "Executors"), (OVERVIEW, "Executors")])
@@ -339,7 +367,8 @@ def test_every_command_is_documented() -> None:
 
 @pytest.mark.parametrize("command", COMMAND_NAMES)
 def test_the_options_of_a_command_are_documented(command: str) -> None:
-    called = [f"ls {kind}" for kind in ("tasks", "runs", "examples", "executors")] if command == "ls" else [command]
+    parts = {"ls": ("tasks", "runs", "examples", "executors"), "plugin": ("new",)}.get(command, ("",))
+    called = [f"{command} {part}" for part in parts]
     helps = "\n".join(said(*name.split(), "--help") for name in called)
     options = set(re.findall(r"^│ \*? *(--[a-z-]+)", helps, flags=re.MULTILINE))
     text = section(COMMANDS, f"evalyard {command}")

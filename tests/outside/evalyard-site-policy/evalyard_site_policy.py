@@ -11,7 +11,7 @@ from evalyard import API, InvalidJob, Job, Plan, hookimpl
 
 
 @frozen(kw_only=True)
-class Settings:
+class PolicySettings:
     """`extensions.site_policy`."""
 
     images: tuple[str, ...] = ()
@@ -24,9 +24,9 @@ class SitePolicy:
     """Looks at every plan before anything is sent."""
 
     api = API
-    Settings = Settings
+    Settings = PolicySettings
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PolicySettings) -> None:
         self.settings = settings
 
     @hookimpl(wrapper=True)

@@ -13,7 +13,7 @@ from evalyard import API, Context, JobEnd, Transient, hookimpl
 
 
 @frozen(kw_only=True)
-class Settings:
+class WebhookSettings:
     """`extensions.webhook`."""
 
     url: str
@@ -25,9 +25,9 @@ class Webhook:
     """Tells a URL."""
 
     api = API
-    Settings = Settings
+    Settings = WebhookSettings
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WebhookSettings) -> None:
         self.settings = settings
 
     @hookimpl

@@ -60,6 +60,10 @@ _ls.command("evalyard.cli.ls:examples", name="examples", help="Configurations th
 _ls.command("evalyard.cli.ls:executors", name="executors", help="Installed executors.")
 app.command(_ls)
 
+_plugin = App(name="plugin", help="Begin a plugin of your own.")
+_plugin.command("evalyard.cli.plugin:new", name="new", help="Write a package for an executor.")
+app.command(_plugin)
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -13,6 +14,9 @@ from evalyard.cli.options import AsJson
 from evalyard.cli.render import put_json, say, show_table
 from evalyard.store.history import History
 from evalyard.store.runs import Store
+
+if TYPE_CHECKING:
+    from evalyard.plugins.listing import Listed
 
 
 def runs(
@@ -43,20 +47,28 @@ def runs(
 
 
 def executors(*, json: AsJson = False) -> None:
-    """List installed executors; imports none of them."""
-    from evalyard.plugins.discovery import EXECUTORS, installed
+    """List installed executors: what they offer, or why one cannot be used."""
+    from evalyard.plugins.listing import list_executors
 
-    found = installed(EXECUTORS)
+    with contextlib.redirect_stdout(sys.stderr):  # what a stranger's import prints is not what was asked for
+        found = list_executors()
     if json:
-        put_json(
-            [
-                {"executor": plugin.name, "package": plugin.package, "version": plugin.version, "class": plugin.target}
-                for plugin in found
-            ]
-        )
+        put_json([_executor_json(listed) for listed in found])
         return
-    rows = [(plugin.name, plugin.package, plugin.version) for plugin in found]
-    show_table(("executor", "package", "version"), rows, {}, to=sys.stdout)
+    rows = [
+        (
+            listed.plugin.name,
+            listed.plugin.package,
+            listed.plugin.version,
+            "" if listed.api is None else str(listed.api),
+            ", ".join(listed.capabilities),
+            listed.problem,
+        )
+        for listed in found
+    ]
+    columns = ("executor", "package", "version", "api", "capabilities", "problem")
+    shown = len(columns) if any(listed.problem for listed in found) else len(columns) - 1
+    show_table(columns[:shown], [row[:shown] for row in rows], {}, to=sys.stdout)
     if not found:
         say("no executor is installed: pip install evalyard-local")
 
@@ -73,6 +85,19 @@ def examples(*, json: AsJson = False) -> None:
 def _states(history: History) -> str:
     counts = Counter(job.latest.state.value for job in history.jobs)
     return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _executor_json(listed: Listed) -> dict[str, object]:
+    plugin = listed.plugin
+    return {
+        "executor": plugin.name,
+        "package": plugin.package,
+        "version": plugin.version,
+        "class": plugin.target,
+        "api": listed.api,
+        "capabilities": list(listed.capabilities),
+        "problem": listed.problem,
+    }
 
 
 def _json(history: History) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""Runs evalyard evaluations on ... REPLACE."""
