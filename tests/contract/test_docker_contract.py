@@ -16,7 +16,12 @@ from tests.docker_images import PYTHON
 @pytest.mark.docker
 class TestLocalDocker(Conformance):
     executor = "local"
-    settings: ClassVar = {"pull": "never", "keep": "none", "kill_grace_s": 5}
+    settings: ClassVar = {"pull": "never", "keep": "none", "kill_grace_s": 2}
+    impatient: ClassVar = {"endpoint_readiness_timeout": 2}
+    awkward_folder = "näïve $(touch executed)"  # Docker mounts no path with a quote in it
+    stored = Path(__file__).parent / "stored" / "local"
+    races = 4
+    polls = 30
     serves = True
     image = PYTHON
     not_offered = frozenset({"fetch"})

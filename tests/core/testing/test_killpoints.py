@@ -76,3 +76,12 @@ def test_the_points_are_the_first_and_the_last_time_of_every_line() -> None:
     once, twice = KillPoint(line="a/b.py:1", occurrence=1), KillPoint(line="a/b.py:2", occurrence=1)
     assert points({"a/b.py:1": 1, "a/b.py:2": 7}) == [once, twice, KillPoint(line="a/b.py:2", occurrence=7)]
     assert str(once) == "a/b.py:1:1"
+
+
+def test_a_plain_module_can_be_watched(folder: Path) -> None:
+    (folder / "alone.py").write_text("def main(arguments):\n    return len(arguments)\n", encoding="utf-8")
+    record = folder / "record.json"
+    argv = [sys.executable, "-m", "evalyard.testing.killpoints", "--watch", "alone", "--record", str(record)]
+    done = subprocess.run([*argv, "alone:main", "one", "two"], cwd=folder, check=False)
+    assert done.returncode == 2
+    assert json.loads(record.read_text(encoding="utf-8")) == {"alone.py:2": 1}

@@ -5,13 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalyard.testing.contract import Conformance as Conformance
+    from evalyard.testing.sweep import Sweep as Sweep
 
 if "pytest" in sys.modules:
     # A claim that fails shows its values only if pytest knew of its module before the first import of it.
     sys.modules["pytest"].register_assert_rewrite(
         "evalyard.testing.claims",
-        *(f"evalyard.testing.claims_{group}" for group in ("ends", "lifecycle", "needs", "output", "plan")),
+        *(
+            f"evalyard.testing.claims_{group}"
+            for group in ("ends", "faults", "lifecycle", "logs", "needs", "output", "plan", "settings")
+        ),
         "evalyard.testing.rig",
+        "evalyard.testing.storm",
+        "evalyard.testing.sweep",
     )
 
 
@@ -21,4 +27,8 @@ def __getattr__(name: str) -> Any:
         from evalyard.testing.contract import Conformance
 
         return Conformance
+    if name == "Sweep":
+        from evalyard.testing.sweep import Sweep
+
+        return Sweep
     raise AttributeError(f"module 'evalyard.testing' has no attribute '{name}'")

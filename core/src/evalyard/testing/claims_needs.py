@@ -1,23 +1,55 @@
-"""Claims about what jobs share: a model server that is made once and is gone after the last of them."""
+"""Claims about model servers: ready or never, shared, dying, and gone after the last job that needs them."""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 
-from evalyard.records import NeedKind
-from evalyard.specs import DeploymentSpec, ServerPaths
+import pytest
+from attrs import frozen
+
+from evalyard.records import Handle, NeedKind
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, task, wait_until
+from evalyard.testing.claims_logs import read_to_end
+from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, Trial, deployed, task, wait_until
 
 _SERVE = """\
 echo started >> "$EVALYARD_OUTPUT_DIR/starts"
+echo said-by-the-server
 exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST\""""
+_STUBBORN = """\
+exec "${EVALYARD_PYTHON:-python3}" -c '
+import http.server, os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+place = os.environ["HOST"], int(os.environ["PORT"])
+http.server.HTTPServer(place, http.server.SimpleHTTPRequestHandler).serve_forever()
+'"""
+_DIES = """\
+"${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST" & server=$!
+sleep 1; kill -9 "$server"; exit 9"""
+_OUTLIVES = f"sleep 8; {LEAVE_RESULTS}"
+
+
+@frozen(kw_only=True)
+class Shared:
+    """What came of two jobs with one model server."""
+
+    ends: list[tuple[JobState, str]]
+    url: str
+    urls: list[list[str]]
+    """What each harness was told to ask."""
+    starts: list[str]
+    answers: bool
+    """Whether the server answered after the last job."""
+    held: list[str]
+    logs: Mapping[str, list[str]]
+    """Role -> the first job's log."""
 
 
 class NeedClaims(Claims):
-    """Shared needs."""
+    """Model servers. The capability is `deployments`: `serves = True` says that it is offered."""
 
     def server_answers(self, url: str) -> bool:
         """Whether a model server answers at its base URL: replace it where this machine cannot reach the server."""
@@ -29,40 +61,109 @@ class NeedClaims(Claims):
             return False
 
     def test_a_server_for_two_jobs_is_made_once_and_gone_after_the_last(self, rig: Rig) -> None:
+        """Declare it as a need: core makes each key once, and releases it after the last job."""
         self.offered("deployments", there=self.serves)
-        note = 'echo "$EVALYARD_ENDPOINT_URL" > "$EVALYARD_OUTPUT_DIR/url"'
-        trial = rig.trial(
-            *(task(f"{note}; {LEAVE_RESULTS}", name=name) for name in ("one", "other")), deployment=_deployment(_SERVE)
-        )
-        history = trial.finish()
-        assert [(job.latest.state, job.latest.reason) for job in history.jobs] == [(JobState.SUCCEEDED, "")] * 2
-        (server,) = trial.need_handles(NeedKind.SERVER)
-        url = server.outputs["base_url"]
-        for number in (1, 2):
-            assert self.lines_of(trial.artifact("url", number)) == [f"{url}/v1/chat/completions"]
-        assert self.lines_of(f"{trial.run.invocation.run_dir}/deployment/artifacts/starts") == ["started"]
-        assert not self.server_answers(url)
-        assert all(need.latest.released for need in history.needs if not need.latest.kind.lasting)
+        shared = self.once("shared server", lambda: self._share(rig))
+        assert shared.ends == [(JobState.SUCCEEDED, "")] * 2
+        assert shared.urls == [[f"{shared.url}/v1/chat/completions"]] * 2
+        assert shared.starts == ["started"]
+        assert not shared.answers
+        assert shared.held == []
 
     def test_a_server_that_ends_at_once_fails_the_job_and_is_named(self, rig: Rig) -> None:
+        """`status` says that the need has ended: core asks the jobs to end, and says why."""
         self.offered("deployments", there=self.serves)
-        trial = rig.trial(task(LEAVE_RESULTS), deployment=_deployment("echo out of luck; exit 9"))
+        trial = rig.trial(task(LEAVE_RESULTS), deployment=deployed("echo out of luck; exit 9"))
         trial.finish()
         assert trial.attempt().state is JobState.FAILED
         assert "server" in trial.attempt().reason
 
-    def test_cancelling_the_only_job_releases_its_server(self, rig: Rig) -> None:
+    def test_a_server_that_is_never_ready_fails_the_job_in_time(self, rig: Rig) -> None:
+        """The job script waits for as long as `ready_timeout_s` says: give `impatient` the setting that shortens it."""
         self.offered("deployments", there=self.serves)
-        trial = rig.trial(task(BEAT), deployment=_deployment(_SERVE))
+        assert self.impatient, "set `impatient` to settings with which a job waits a second or two for its server"
+        trial = rig.trial(task(LEAVE_RESULTS), deployment=deployed("exec sleep 60"), settings=self.impatient)
+        trial.finish()
+        assert trial.attempt().state is JobState.FAILED
+        assert "server" in trial.attempt().reason
+        self._assert_released(trial)
+
+    def test_a_server_that_dies_under_way_fails_the_job_and_is_named(self, rig: Rig) -> None:
+        """A harness whose server is gone would wait, or score silence: the need's end has to be seen."""
+        self.offered("deployments", there=self.serves)
+        if self.restarts_servers:
+            pytest.skip("not offered: an end with the server, which the backend starts again")
+        trial = rig.trial(task(_OUTLIVES), deployment=deployed(_DIES))
+        trial.finish()
+        assert trial.attempt().state is JobState.FAILED
+        assert "server" in trial.attempt().reason
+        self._assert_released(trial)
+
+    def test_a_server_that_ignores_signals_is_gone_after_a_job_that_failed(self, rig: Rig) -> None:
+        """A request to end is not the end: after the grace it is killed, and only then released."""
+        self.offered("deployments", there=self.serves)
+        trial = rig.trial(task("exit 3"), deployment=deployed(_STUBBORN))
+        trial.finish()
+        assert trial.attempt().exit_code == 3
+        self._assert_released(trial)
+
+    def test_a_server_whose_job_is_refused_is_released(self, rig: Rig) -> None:
+        """The server is up, and the job cannot be launched: nobody will ever need it."""
+        self.offered("deployments", there=self.serves)
+        trial = rig.trial(task(LEAVE_RESULTS), deployment=deployed(_SERVE))
+        trial.provision()
+        server = self._server(trial)
+        wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
+        self.spoil(trial.plans[0])
+        trial.finish()
+        assert trial.attempt().state is JobState.FAILED
+        self._assert_released(trial)
+
+    def test_cancelling_the_only_job_releases_its_server(self, rig: Rig) -> None:
+        """`kill` ends the jobs, and what no job needs any more."""
+        self.offered("deployments", there=self.serves)
+        trial = rig.trial(task(BEAT), deployment=deployed(_SERVE))
         trial.begin()
-        (server,) = trial.need_handles(NeedKind.SERVER)
+        server = self._server(trial)
         wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
         trial.cancel()
         assert trial.attempt().state is JobState.CANCELLED
         assert not self.server_answers(server.outputs["base_url"])
 
+    def test_harness_and_server_have_logs_of_their_own(self, rig: Rig) -> None:
+        """Role `client` is the harness's log, `server` that of the model server that it uses."""
+        self.offered("deployments", there=self.serves)
+        logs = self.once("shared server", lambda: self._share(rig)).logs
+        assert [role for role, log in logs.items() if "said-by-the-harness" in log] == ["client"]
+        assert [role for role, log in logs.items() if "said-by-the-server" in log] == ["server"]
 
-def _deployment(command: str) -> DeploymentSpec:
-    return DeploymentSpec(
-        type="generic", command=command, served_model_name="model", port=0, endpoints=ServerPaths(health="/")
-    )
+    def _share(self, rig: Rig) -> Shared:
+        note = 'echo "$EVALYARD_ENDPOINT_URL" > "$EVALYARD_OUTPUT_DIR/url"; echo said-by-the-harness'
+        trial = rig.trial(
+            *(task(f"{note}; {LEAVE_RESULTS}", name=name) for name in ("one", "other")), deployment=deployed(_SERVE)
+        )
+        history = trial.finish()
+        url, job = self._server(trial).outputs["base_url"], trial.attempt().handle
+        return Shared(
+            ends=[(job.latest.state, job.latest.reason) for job in history.jobs],
+            url=url,
+            urls=[self.lines_of(trial.artifact("url", number)) for number in (1, 2)],
+            starts=self.lines_of(f"{trial.run.invocation.run_dir}/deployment/artifacts/starts"),
+            answers=self.server_answers(url),
+            held=_held(trial),
+            logs={role: read_to_end(trial, job, 1 << 16, role) for role in ("client", "server")} if job else {},
+        )
+
+    def _server(self, trial: Trial) -> Handle:
+        (server,) = trial.need_handles(NeedKind.SERVER)
+        return server
+
+    def _assert_released(self, trial: Trial) -> None:
+        assert _held(trial) == []
+        assert not self.server_answers(self._server(trial).outputs["base_url"])
+
+
+def _held(trial: Trial) -> list[str]:
+    """Return the needs that are not known to be gone, of those that do not outlive a run."""
+    needs = [need for need in trial.run.history().needs if not need.latest.kind.lasting]
+    return [need.key for need in needs if not need.latest.released]

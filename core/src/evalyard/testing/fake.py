@@ -13,7 +13,8 @@ from attrs import frozen
 
 from evalyard.errors import InvalidJob, Transient
 from evalyard.harness.evidence import attempt_folder
-from evalyard.harness.script import SERVER_FOLDER, job_script, server_script, with_server_script
+from evalyard.harness.script import job_script, server_script, with_server_script
+from evalyard.ids import SERVER_FOLDER
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import API, hookimpl
 from evalyard.records import (
@@ -52,6 +53,8 @@ class FakeSettings:
     backend: str = "fake"
     max_parallel: int | None = None
     kill_grace_s: float = 10.0
+    endpoint_readiness_timeout: int = 600
+    """Seconds that a job waits for its model server."""
 
     def connection(self) -> Connection:
         """Which book."""
@@ -67,13 +70,14 @@ class Fake:
     @hookimpl
     def check(self, ctx: Context, plans: Sequence[Plan]) -> Sequence[Finding]:
         """Say that the backend answers."""
-        FakeBackend.at(ctx.connection).call("check")
+        FakeBackend.at(ctx.connection).call("check", ctx.deadline)
         return (Finding(severity=Severity.OK, subject="fake", message=f"{len(plans)} plans can be taken"),)
 
     @hookimpl
     def plan(self, settings: FakeSettings, job: Job) -> Plan:
         """Render one attempt."""
-        script = PlannedFile(path=f"{job.folder}/run.sh", text=job_script(job), mode=0o755)
+        wait_s = settings.endpoint_readiness_timeout
+        script = PlannedFile(path=f"{job.folder}/run.sh", text=job_script(job, ready_timeout_s=wait_s), mode=0o755)
         files, needs, bindings = [script, *job.files, *job.harness.files], [], {}
         if job.server is not None:
             serve = server_script(job.server, job.invocation, host=HOST)
@@ -108,14 +112,15 @@ class Fake:
     def provision(self, ctx: Context, need: Need) -> Handle:
         """Write the files, or start the server."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("provision")
+        backend.call("provision", ctx.deadline)
         known = backend.booked(need.name, need.mark)
         if known is not None and need.kind is not NeedKind.FILES:
             return known.handle
         if need.kind is NeedKind.FILES:
             for file in need.files:
                 write(Path(need.directory) / file.path, ctx.content(file), file.mode)
-        entry = booked_server(need) if need.kind is NeedKind.SERVER else booked_files(need)
+        booked = booked_server if need.kind is NeedKind.SERVER else booked_files
+        entry = booked(need, ctx.owner)
         backend.book[need.name] = entry
         return entry.handle
 
@@ -123,11 +128,12 @@ class Fake:
     def launch(self, ctx: Context, plans: Sequence[Plan]) -> Mapping[str, Handle | LaunchError]:
         """Start each job's script, or book it for later."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("launch")
+        backend.call("launch", ctx.deadline)
         answers: dict[str, Handle | LaunchError] = {}
         for plan in plans:
             try:
-                answers[plan.name] = self._launch_one(backend, plan)
+                with backend.lock:
+                    answers[plan.name] = self._launch_one(backend, plan, ctx.owner)
             except InvalidJob as error:
                 answers[plan.name] = LaunchError(message=error.message)
         if backend.faults.lost_replies:
@@ -139,7 +145,7 @@ class Fake:
     def find(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, Handle]:
         """Look into the book."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("find")
+        backend.call("find", ctx.deadline)
         entries = {name: backend.book[name] for name in names if name in backend.book}
         return {name: entry.handle for name, entry in entries.items() if entry.handle.mark == names[name]}
 
@@ -147,7 +153,7 @@ class Fake:
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
         """Look at exit files and processes."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("status")
+        backend.call("status", ctx.deadline)
         if backend.faults.query_fails:
             raise Transient(backend.faults.query_fails)
         seen: dict[str, Observation] = {}
@@ -164,9 +170,10 @@ class Fake:
     def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
         """Read lines; the cursor is the number of lines read."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("logs")
+        backend.call("logs", ctx.deadline)
         entry = backend.book.get(handle.name)
-        ended = entry is None or not entry.running  # before the file is read, or its end could be missed
+        # Before the file is read, or its end could be missed.
+        ended = entry is None or entry.handle.mark != handle.mark or (entry.process is not None and not entry.running)
         directory, attempt = Path(handle.data["directory"]), int(handle.data["attempt"])
         if handle.kind == "job" and role == "client":
             path = attempt_folder(directory, attempt) / "logs" / "stdout.log"
@@ -178,7 +185,7 @@ class Fake:
     def cancel(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         """Ask the scripts to end."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("cancel")
+        backend.call("cancel", ctx.deadline)
         for entry in (backend.book[handle.name] for handle in handles if handle.name in backend.book):
             if entry.process is None:
                 entry.cancelled = True
@@ -190,7 +197,7 @@ class Fake:
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
         """Kill what is left and strike it off the book."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("teardown")
+        backend.call("teardown", ctx.deadline)
         for handle in handles:
             entry = backend.book.get(handle.name)
             if entry is not None and entry.handle.mark == handle.mark and handle.name not in backend.faults.stuck:
@@ -200,12 +207,13 @@ class Fake:
 
     @hookimpl
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
-        """Return what is in the book and not known."""
+        """Return what this launcher has in the book and nobody knows."""
         backend = FakeBackend.at(ctx.connection)
-        backend.call("orphans")
-        return [entry.handle for name, entry in backend.book.items() if known.get(name) != entry.handle.mark]
+        backend.call("orphans", ctx.deadline)
+        mine = {name: entry for name, entry in backend.book.items() if entry.owner == ctx.owner}
+        return [entry.handle for name, entry in mine.items() if known.get(name) != entry.handle.mark]
 
-    def _launch_one(self, backend: FakeBackend, plan: Plan) -> Handle:
+    def _launch_one(self, backend: FakeBackend, plan: Plan, owner: str) -> Handle:
         known = backend.booked(plan.name, plan.mark)
         if known is not None:
             return known.handle
@@ -216,6 +224,7 @@ class Fake:
             handle=entry_handle(plan.name, plan.mark, directory, plan.attempt),
             directory=directory,
             attempt=plan.attempt,
+            owner=owner,
             argv=plan.argv,
             environment=plan.environment,
         )

@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +45,8 @@ class Faults:
     """Whether launched jobs wait; they start with the first status query after this is False again."""
     slow_s: float = 0.0
     """How long every call takes at least."""
+    hanging: bool = False
+    """Whether no call is answered before the caller gives up."""
 
 
 @define(kw_only=True)
@@ -52,6 +56,8 @@ class Booked:
     handle: Handle
     directory: Path
     attempt: int
+    owner: str = ""
+    """The launcher that it belongs to."""
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(factory=dict)
     process: subprocess.Popen[bytes] | None = None
@@ -103,6 +109,8 @@ class FakeBackend:
     faults: Faults = field(factory=Faults)
     calls: list[str] = field(factory=list)
     """The hooks that were called, in order."""
+    lock: threading.RLock = field(factory=threading.RLock, repr=False)
+    """Held by whoever looks whether something is booked, until it is."""
 
     _known: ClassVar[dict[str, FakeBackend]] = {}
 
@@ -112,13 +120,21 @@ class FakeBackend:
         name = connection.address["backend"]
         return cls._known.setdefault(name, cls(name=name))
 
-    def call(self, hook: str) -> None:
+    def call(self, hook: str, deadline: float) -> None:
         """Take note of a call, or fail to answer it.
+
+        Args:
+            deadline: when the caller gives up, on the clock of `time.monotonic()`.
 
         Raises:
             Transient: the test wants no call to be answered.
         """
+        sys.audit("evalyard.request", hook)
         self.calls.append(hook)
+        while self.faults.hanging:
+            if time.monotonic() > deadline:
+                raise Transient("no answer in time")
+            time.sleep(0.01)
         time.sleep(self.faults.slow_s)
         if self.faults.unreachable:
             raise Transient(self.faults.unreachable)
@@ -142,7 +158,7 @@ class FakeBackend:
         self._known.pop(self.name, None)
 
 
-def booked_server(need: Need) -> Booked:
+def booked_server(need: Need, owner: str) -> Booked:
     """Start a server on a free port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -154,7 +170,14 @@ def booked_server(need: Need) -> Booked:
     }
     handle = entry_handle(need.name, need.mark, directory, need.attempt, kind=need.kind, outputs=outputs)
     environment = {**need.environment, "PORT": str(port)}
-    entry = Booked(handle=handle, directory=directory, attempt=need.attempt, argv=need.argv, environment=environment)
+    entry = Booked(
+        handle=handle,
+        directory=directory,
+        attempt=need.attempt,
+        owner=owner,
+        argv=need.argv,
+        environment=environment,
+    )
     entry.start()
     return entry
 
@@ -167,11 +190,11 @@ def entry_handle(
     return Handle(name=name, mark=mark, kind=kind, id=f"booked-{name}", outputs=outputs or {}, data=data)
 
 
-def booked_files(need: Need) -> Booked:
+def booked_files(need: Need, owner: str) -> Booked:
     """Return the entry of a run directory."""
     directory = Path(need.directory)
     handle = entry_handle(need.name, need.mark, directory, need.attempt, kind=need.kind)
-    return Booked(handle=handle, directory=directory, attempt=need.attempt)
+    return Booked(handle=handle, directory=directory, attempt=need.attempt, owner=owner)
 
 
 def observe(entry: Booked) -> Observation:

@@ -51,7 +51,7 @@ class Tracer:
     """Counts executed lines, and kills this process before the one that was chosen."""
 
     folders: Mapping[str, str]
-    """Folder of a watched package -> how its lines are named."""
+    """Folder of a watched package, or file of a watched module -> how its lines are named."""
     fatal: str = ""
     """`str` of a KillPoint; empty = only count."""
     counts: Counter[str] = field(factory=Counter)
@@ -75,8 +75,10 @@ class Tracer:
 
     def _name(self, code: CodeType) -> str | None:
         folder, _, file = code.co_filename.rpartition(os.sep)
-        if folder not in self.folders or not code.co_flags & inspect.CO_OPTIMIZED:
+        if not code.co_flags & inspect.CO_OPTIMIZED:
             return None
+        if folder not in self.folders:
+            return self.folders.get(code.co_filename)
         return f"{self.folders[folder]}/{file}"
 
 
@@ -114,9 +116,13 @@ def _folders(packages: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for package in packages:
         spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise SystemExit(f"{package} is not an importable package")
-        found.update(dict.fromkeys(spec.submodule_search_locations, package.replace(".", "/")))
+        name = package.replace(".", "/")
+        if spec is not None and spec.submodule_search_locations:
+            found.update(dict.fromkeys(spec.submodule_search_locations, name))
+        elif spec is not None and spec.has_location and spec.origin:
+            found[spec.origin] = f"{name}.py"
+        else:
+            raise SystemExit(f"{package} cannot be imported")
     return found
 
 

@@ -20,7 +20,7 @@ from evalyard.orchestrator.steps import Provision
 from evalyard.orchestrator.stop import stop
 from evalyard.plugins.session import Session
 from evalyard.records import Handle, Invocation, NeedKind, Observation, Plan
-from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec
+from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, ServerPaths, TaskSpec
 from evalyard.store.history import Attempt, History
 from evalyard.store.journal import Entry, Event
 from evalyard.store.lookup import Selection
@@ -30,6 +30,8 @@ PATIENCE_S = 60.0
 """How long anything here is waited for: far longer than a healthy backend needs."""
 LEAVE_RESULTS = 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
 """Shell text of a harness that succeeds."""
+NOTE_START = 'echo started >> "$EVALYARD_OUTPUT_DIR/starts"'
+"""Shell text of a harness that lets its starts be counted."""
 BEAT = """\
 i=0
 while [ "$i" -lt 600 ]; do echo x >> "$EVALYARD_OUTPUT_DIR/beat"; sleep 0.1; i=$((i + 1)); done"""
@@ -39,6 +41,13 @@ while [ "$i" -lt 600 ]; do echo x >> "$EVALYARD_OUTPUT_DIR/beat"; sleep 0.1; i=$
 def task(command: str, name: str = "claim", env: Mapping[str, EnvValue] | None = None) -> TaskSpec:
     """Return a task whose harness is this shell text."""
     return TaskSpec(name=name, harness=CommandSpec(command=command), env=env or {})
+
+
+def deployed(command: str) -> DeploymentSpec:
+    """Return a model server that is this shell text."""
+    return DeploymentSpec(
+        type="generic", command=command, served_model_name="model", port=0, endpoints=ServerPaths(health="/")
+    )
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -96,8 +105,18 @@ class Trial:
         return [attempt.handle for attempt in attempts if attempt.handle is not None]
 
     def finish(self) -> History:
-        """See the run through as `run --wait` does."""
-        return self.conductor.see_through()
+        """See the run through as `run --wait` does.
+
+        Raises:
+            AssertionError: it has not ended within PATIENCE_S.
+        """
+        give_up = time.monotonic() + PATIENCE_S
+
+        def still_patient(history: History) -> None:
+            states = [(job.latest.state.value, job.latest.reason) for job in history.jobs]
+            assert time.monotonic() < give_up, f"the run has not ended after {PATIENCE_S:.0f} s: {states}"
+
+        return self.conductor.see_through(still_patient)
 
     def cancel(self) -> None:
         """End all jobs as `kill` does; nothing may be left."""
@@ -154,16 +173,63 @@ class Rig:
     image: str = ""
     trials: list[Trial] = field(factory=list, init=False)
 
-    def settings(self) -> Any:
-        """Return the section as the executor's own Settings."""
-        return structure(Section(name=self.name, path="execution", data=self.section), self.executor.Settings)
+    def settings(self, other: Mapping[str, Any] | None = None) -> Any:
+        """Return the section, with some settings replaced, as the executor's own Settings.
 
-    def trial(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None) -> Trial:
-        """Plan a run of these tasks and put it on record."""
-        settings = self.settings()
-        connection = settings.connection()
-        session = Session(self.executor, connection)
-        spec = RunSpec(
+        Raises:
+            ConfigError: they are not what they may be.
+        """
+        data = {**self.section, **(other or {})}
+        return structure(Section(name=self.name, path="execution", data=data), self.executor.Settings)
+
+    def session(self, *faults: object) -> Session:
+        """Open another session at the backend, as another process would."""
+        return Session(self.executor, self.settings().connection(), faults)
+
+    def trial(
+        self,
+        *tasks: TaskSpec,
+        deployment: DeploymentSpec | None = None,
+        settings: Mapping[str, Any] | None = None,
+        faults: Sequence[object] = (),
+    ) -> Trial:
+        """Plan a run of these tasks and put it on record.
+
+        Args:
+            settings: what replaces settings of the section.
+            faults: wrappers around the executor's hooks.
+        """
+        typed = self.settings(settings)
+        connection = typed.connection()
+        session = Session(self.executor, connection, faults)
+        spec = self._spec(tasks, deployment)
+        invocation = self._invocation(self.store.unused_id(), spec, typed)
+        plans = plan_attempts(spec, session, typed, invocation, first_attempts(spec))
+        planned = [
+            Entry(event=Event.PLANNED, at=0.0, job=header.number, mark=plan.mark)
+            for header, plan in zip(invocation.jobs, plans, strict=True)
+        ]
+        self.store.create(invocation, spec.resolved, plans, planned)
+        run = OpenRun(store=self.store, invocation=invocation, session=session, environ=self.environ)
+        made = Trial(run=run, spec=spec, settings=typed, plans=plans)
+        self.trials.append(made)
+        return made
+
+    def dry(
+        self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None, settings: Mapping[str, Any] | None = None
+    ) -> tuple[Plan, ...]:
+        """Return the plans of a run that is nowhere on record: equal for equal arguments.
+
+        Raises:
+            EvalyardError: the executor refuses to plan it.
+        """
+        typed, spec = self.settings(settings), self._spec(tasks, deployment)
+        invocation = self._invocation("0badcafe", spec, typed)
+        marked = [Planned(number=number, mark=f"{number:032x}") for number in range(1, len(tasks) + 1)]
+        return plan_attempts(spec, Session(self.executor, typed.connection()), typed, invocation, marked)
+
+    def _spec(self, tasks: Sequence[TaskSpec], deployment: DeploymentSpec | None) -> RunSpec:
+        return RunSpec(
             source="claims.yaml",
             tasks=tuple(evolve(task, container=task.container or self.image or None) for task in tasks),
             endpoint=EndpointSpec(
@@ -173,25 +239,16 @@ class Rig:
             execution=Section(name=self.name, path="execution", data=self.section),
             resolved="# the configuration of a claim\n",
         )
-        number = self.store.unused_id()
-        invocation = Invocation(
+
+    def _invocation(self, number: str, spec: RunSpec, settings: Any) -> Invocation:
+        return Invocation(
             id=number,
             created_at="2026-01-01T00:00:00.000+00:00",
             source=spec.source,
             run_dir=f"{settings.output_dir}/{number}",
-            connection=connection,
+            connection=settings.connection(),
             jobs=headers(spec),
         )
-        plans = plan_attempts(spec, session, settings, invocation, first_attempts(spec))
-        planned = [
-            Entry(event=Event.PLANNED, at=0.0, job=header.number, mark=plan.mark)
-            for header, plan in zip(invocation.jobs, plans, strict=True)
-        ]
-        self.store.create(invocation, spec.resolved, plans, planned)
-        run = OpenRun(store=self.store, invocation=invocation, session=session, environ=self.environ)
-        made = Trial(run=run, spec=spec, settings=settings, plans=plans)
-        self.trials.append(made)
-        return made
 
     def close(self) -> None:
         """End whatever the trials started."""
@@ -212,7 +269,15 @@ def rigged(executor: type[Any], name: str, settings: Mapping[str, Any], folder: 
 
 def stranger(handle: Handle) -> Handle:
     """Return a handle of the same shape for something that does not exist."""
-    return Handle(name="ey-00000000-1-1", mark=new_mark(), kind=handle.kind, id=handle.id, data=handle.data)
+    return strangers(handle, 1)[0]
+
+
+def strangers(handle: Handle, count: int) -> list[Handle]:
+    """Return as many handles of the same shape for things that do not exist."""
+    return [
+        Handle(name=f"ey-00000000-{number}-1", mark=new_mark(), kind=handle.kind, id=handle.id, data=handle.data)
+        for number in range(1, count + 1)
+    ]
 
 
 def texts(items: Sequence[object]) -> str:
