@@ -27,27 +27,31 @@ TYPES: dict[str, dict[str, Any]] = {
 STARTS = {"generic": "own"} | {name: name for name in TYPES if name != "generic"}
 """What each calls itself when it starts."""
 
+SERVERS_CHANGES = ('ENTRYPOINT ["/opt/entrypoint.sh"]', "ENV PYTHONPATH=/opt/stand_in")
+"""What an image with the servers says beside its files, as Dockerfiles do."""
+
 _ENTRYPOINT = "#!/bin/sh\necho \"the entrypoint knows no '$1'\" >&2\nexit 64\n"
 _PROGRAM = '#!/bin/sh\nexec python3 /opt/stand_in/stand_in.py {kind} "$@"\n'
 
 
 def stand_in_image(base: str) -> str:
     """Return an image with every kind of server, none of which its entrypoint would start."""
+    return extended("servers", base, write_servers, *SERVERS_CHANGES)
 
-    def write(archive: tarfile.TarFile) -> None:
-        add_tree(archive, Path(__file__).parent / "stand_in", "opt/stand_in")
-        add_tree(archive, Path(evalyard.serving.demo.__file__).parent, "opt/stand_in/demo")
-        for path, kind in {
-            "usr/bin/vllm": "vllm",
-            "usr/bin/trtllm-serve": "trtllm",
-            "usr/bin/own-server": "own",
-            "opt/nim/start_server.sh": "nim",
-        }.items():
-            add_file(archive, path, _PROGRAM.format(kind=kind).encode())
-        add_file(archive, "opt/nvidia/nvidia_entrypoint.sh", b'#!/bin/sh\nexec "$@"\n')
-        add_file(archive, "opt/entrypoint.sh", _ENTRYPOINT.encode())
 
-    return extended("servers", base, write, 'ENTRYPOINT ["/opt/entrypoint.sh"]', "ENV PYTHONPATH=/opt/stand_in")
+def write_servers(archive: tarfile.TarFile) -> None:
+    """Add every kind of server, and an entrypoint that would start none of them."""
+    add_tree(archive, Path(__file__).parent / "stand_in", "opt/stand_in")
+    add_tree(archive, Path(evalyard.serving.demo.__file__).parent, "opt/stand_in/demo")
+    for path, kind in {
+        "usr/bin/vllm": "vllm",
+        "usr/bin/trtllm-serve": "trtllm",
+        "usr/bin/own-server": "own",
+        "opt/nim/start_server.sh": "nim",
+    }.items():
+        add_file(archive, path, _PROGRAM.format(kind=kind).encode())
+    add_file(archive, "opt/nvidia/nvidia_entrypoint.sh", b'#!/bin/sh\nexec "$@"\n')
+    add_file(archive, "opt/entrypoint.sh", _ENTRYPOINT.encode())
 
 
 class ServedYard(Dockyard):

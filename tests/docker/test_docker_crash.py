@@ -19,7 +19,11 @@ CUT_OFF = """\
 #!/bin/sh
 case $1 in
   run)
-    {docker} "$@" >/dev/null
+    {docker} "$@" &
+    until {docker} container inspect --format '{{{{.State.Status}}}}' "$(cat "$6")" | grep -q running; do
+      sleep 0.1
+    done 2>/dev/null
+    kill -s KILL "$!"
     echo 'docker: error during connect: EOF' >&2
     exit 125 ;;
   rm) exit 1 ;;

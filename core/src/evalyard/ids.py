@@ -15,7 +15,10 @@ from pathlib import PurePath
 INVOCATION_PATTERN = re.compile(r"[0-9a-f]{8}")
 _JOB_PATTERN = re.compile(r"([0-9a-f]{8})\.([1-9][0-9]*)")
 
-RESERVED_NAMES = frozenset({"config.yaml", "deployment", "harness", "run_all.sequential.sh"})
+SERVER_FOLDER = "deployment"
+"""Where the model server's scripts lie in the run directory; those of a further one in `deployment-<its name>`."""
+
+RESERVED_NAMES = frozenset({"config.yaml", SERVER_FOLDER, "harness", "run_all.sequential.sh"})
 """What a run directory holds beside the tasks' folders."""
 
 
@@ -51,6 +54,33 @@ def backend_name(invocation: str, part: str | int, attempt: int) -> str:
     return f"ey-{invocation}-{part}-{attempt}"
 
 
+_AUXILIARY = "aux-"
+
+
+def server_key(name: str) -> str:
+    """Return the key of the need for a further model server: part of the name that the backend sees."""
+    return f"{_AUXILIARY}{_lowered(name)}"
+
+
+def server_folder(name: str) -> str:
+    """Return where a model server's scripts lie in the run directory; an empty name is that of the model under test."""
+    return f"{SERVER_FOLDER}-{_lowered(name)}" if name else SERVER_FOLDER
+
+
+def server_of(key: str) -> str:
+    """Return what `server_key` was given, in lower case; empty where the key is another one."""
+    return key.removeprefix(_AUXILIARY) if key.startswith(_AUXILIARY) else ""
+
+
+def server_title(name: str) -> str:
+    """Return what messages call a model server."""
+    return f"the model server '{name}'" if name else "the model server"
+
+
+def _lowered(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def task_folders(names: list[str]) -> list[str]:
     """Return one folder name per task: the task's own name, or `<name>.<n>` (n from 0, as in
     `-t NAME.0`) where it occurs more than once.
@@ -60,7 +90,7 @@ def task_folders(names: list[str]) -> list[str]:
     plain = [re.sub(r"[^A-Za-z0-9._+-]+", "-", PurePath(name).as_posix()).strip("-.") or "task" for name in names]
     repeated = {name for name, count in Counter(plain).items() if count > 1}
     folders: list[str] = []
-    repeated |= RESERVED_NAMES & set(plain)
+    repeated |= {name for name in plain if name in RESERVED_NAMES or name.startswith(f"{SERVER_FOLDER}-")}
     taken: set[str] = (set(plain) - repeated) | RESERVED_NAMES
     counters: Counter[str] = Counter()
     for name in plain:

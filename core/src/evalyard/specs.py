@@ -162,8 +162,20 @@ class DeploymentSpec:
     """What only this type takes, as an instance of its class in `evalyard.config.deployment_types`."""
     lepton_config: Section | None = None
     """What the executor `lepton` is told of the server."""
+    path: str = "deployment"
+    """The key path of its section, for messages."""
     places: Mapping[str, str] = field(factory=dict, eq=False)
     """Key -> `file:line:column`, for messages; that of the section itself is under the empty key."""
+
+
+@frozen(kw_only=True)
+class AuxiliarySpec:
+    """A further model server, such as a judge: `auxiliary_deployments.<name>`."""
+
+    name: str
+    env_prefix: str
+    """What the variables begin with by which harnesses find it: `JUDGE` for JUDGE_CHAT_URL and JUDGE_MODEL_ID."""
+    server: DeploymentSpec
 
 
 @frozen(kw_only=True)
@@ -211,8 +223,8 @@ class RunSpec:
     deployment: DeploymentSpec | None
     """None = evaluate the given endpoint."""
     execution: Section
-    auxiliary_deployments: tuple[Section, ...] = ()
-    """Further model servers (a judge, a user simulator): `auxiliary_deployments.<name>`."""
+    auxiliary_deployments: tuple[AuxiliarySpec, ...] = ()
+    """Further model servers (a judge, a user simulator), in the order of the file."""
     exports: tuple[Section, ...] = ()
     """`export.<destination>`, in the order of the file."""
     export_env: EnvVars = field(factory=dict)

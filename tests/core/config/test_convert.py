@@ -268,12 +268,6 @@ def test_auto_export_is_cores_and_the_rest_of_it_the_executors(load: Load, base:
     assert "auto_export" not in load(base, "execution.auto_export.destinations=[local]").execution.data
 
 
-def test_auxiliary_deployments_keep_their_places(load: Load, base: str) -> None:
-    (judge,) = load(f"{base}auxiliary_deployments:\n  judge: {{type: vllm, port: 1}}\n").auxiliary_deployments
-    assert (judge.name, dict(judge.data)) == ("judge", {"type": "vllm", "port": 1})
-    assert judge.place("port") == "f:6:23"
-
-
 def test_a_complaint_about_a_task_points_at_the_override_that_named_it(base: str) -> None:
     spec = load_text(base, "f.yaml", ["evaluation.tasks=[{name: a}]", "evaluation.tasks[0].name=b"])
     assert spec.tasks[0].where == "-o evaluation.tasks[0].name=b: evaluation.tasks[0]"

@@ -58,7 +58,18 @@ evaluation:
     - mbpp
 export: {mlflow: {tracking_uri: http://h}}
 """
-CORPUS = [FULL, OLDER, *(pair.old for pair in PAIRS.values()), *(one.path.read_text() for one in examples())]
+JUDGED = """
+defaults: [execution: local, deployment/vllm@auxiliary_deployments.judge, _self_]
+target: {api_endpoint: {url: http://h/v1/chat/completions}}
+auxiliary_deployments:
+  judge: {hf_model_handle: org/m, served_model_name: j, port: 8001, command_template: "serve {port} {extra_args}"}
+  user: {type: generic, command: serve, env_prefix: SIM, env_vars: {A: $host:B}}
+evaluation:
+  env_vars: {J: "${auxiliary_deployments.judge.chat_url}", U: "lit:auxiliary_deployments.user.model_id"}
+  nemo_evaluator_config: {config: {params: {extra: {judge: {url: auxiliary_deployments.judge.chat_url}}}}}
+  tasks: [ifeval]
+"""
+CORPUS = [FULL, OLDER, JUDGED, *(pair.old for pair in PAIRS.values()), *(one.path.read_text() for one in examples())]
 """Configurations of every generation."""
 
 WORDS = (
@@ -68,6 +79,7 @@ WORDS = (
     *("---\n", "\x00", "\ufeff", "\u2028", "defaults: [x]\n", "host:", "$host:", "lit:", "0x", "9" * 30),
     *("overrides: ", "config.params.", "env_vars: ", "nemo_evaluator_config: ", "auto_export: ", "deployment: "),
     *("tensor_parallel_size: ", "type: vllm", "lepton_config: ", "auxiliary_deployments: "),
+    *("auxiliary_deployments.judge.chat_url", "${auxiliary_deployments.", "@auxiliary_deployments.x", "env_prefix: "),
 )
 PIECES = st.sampled_from(WORDS)
 OVERRIDES = st.builds(
@@ -78,6 +90,7 @@ OVERRIDES = st.builds(
             *("execution", "deployment", "evaluation.tasks", "evaluation.tasks.own.name", "evaluation.tasks[1]"),
             *("target.api_endpoint.url", "config.params", "a.b", "evaluation.tasks.0.x", "defaults", "export", "[0]"),
             *("env_vars.A", "", "evaluation.overrides", "execution.env_vars", "execution.env_vars.evaluation"),
+            *("auxiliary_deployments", "auxiliary_deployments.judge", "auxiliary_deployments.user.env_prefix"),
             *("deployment.type", "deployment.env_vars", "execution.auto_export", "evaluation.nemo_evaluator_config"),
         ]
     ),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evalyard.harness.evidence import read_exit
-from evalyard.harness.script import SERVER_FOLDER, job_script, server_script, with_server_script
+from evalyard.harness.script import job_script, server_script, with_server_script
 from evalyard.records import ExitRecord, Harness, Job, Server
 from evalyard.specs import EndpointSpec, EnvValue, ResultFile, TaskSpec, ValueSource
 
@@ -57,10 +57,10 @@ def write(root: Path, job: Job, *, ready_timeout_s: int = 30) -> Path:
     folder = root / job.folder
     folder.mkdir(parents=True)
     (folder / "run.sh").write_text(job_script(job, ready_timeout_s=ready_timeout_s))
-    if job.server is not None:
-        (root / SERVER_FOLDER).mkdir()
-        (root / SERVER_FOLDER / "run.sh").write_text(server_script(job.server, job.invocation))
-        (root / SERVER_FOLDER / "with_server.sh").write_text(with_server_script(job.server))
+    for server in job.servers:
+        (root / server.folder).mkdir()
+        (root / server.folder / "run.sh").write_text(server_script(server, job.invocation))
+        (root / server.folder / "with_server.sh").write_text(with_server_script(server))
     return folder
 
 

@@ -159,6 +159,42 @@ def test_the_dataset_folder_reaches_the_harness(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "run" / "task" / "artifacts" / "results.yml").read_text() == "/data/my set\n"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4000/v1/chat/completions", "http://h/a|b&c"])
+def test_an_address_that_is_known_only_now_is_put_into_the_run_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    named = {
+        "extra": {"judge": {"url": "${JUDGE_CHAT_URL}", "other": "${OTHER_CHAT_URL}"}, "own": "${JUDGE_CHAT_URLS}"}
+    }
+    made = nemo_harness(
+        TaskSpec(name="t", params=named),
+        ENDPOINT,
+        benchmark="t",
+        image=None,
+        package="",
+        folder="task",
+        addresses=("JUDGE_CHAT_URL", "JUDGE_EMBEDDING_URL"),
+    )
+    (settings,) = made.files
+    stub = tmp_path / "nemo-evaluator"
+    stub.write_text(f'#!/bin/sh\ncp "$3" "$EVALYARD_OUTPUT_DIR/given"; {jobs.WRITE_RESULTS}\n')
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    folder = jobs.write(tmp_path / "run", jobs.make_job(made.script))
+    (folder / "run_config.yml").write_text(settings.text)
+    assert jobs.launch(folder, jobs.launched(JUDGE_CHAT_URL=url)).exit_code == 0
+    extra = YAML(typ="safe").load(folder / "artifacts" / "given")["config"]["params"]["extra"]
+    assert extra == {"judge": {"url": url, "other": "${OTHER_CHAT_URL}"}, "own": "${JUDGE_CHAT_URLS}"}
+
+
+def test_a_run_configuration_without_such_an_address_is_taken_as_it_lies() -> None:
+    made = nemo_harness(
+        TaskSpec(name="t"), ENDPOINT, benchmark="t", image=None, package="", folder="t", addresses=("JUDGE_CHAT_URL",)
+    )
+    assert made.script == harness(TaskSpec(name="t")).script
+    assert "JUDGE" not in made.script
+
+
 def test_the_script_is_posix_shell() -> None:
     script = harness(TaskSpec(name="t", dataset_dir="/d")).script
     for shell in jobs.SHELLS:

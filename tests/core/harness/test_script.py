@@ -67,9 +67,8 @@ CDPATH= cd -- "$(dirname -- "$0")" || exit 1
 title='smoke (a1b2c3d4.1)'
 log='logs/stdout.log'
 results='results.yml'   # the file in artifacts/ without which success is none
-server=''   # the deployment that serves the model, if one does
-health=''
-asks=''   # runs a command where the server can be asked; empty = here
+# Each model server that it uses: what its variables begin with, folder, health, name, what asks there.
+servers=''
 ready_timeout=30   # seconds
 
 # The environment; secrets are in .secrets.env and reach only the process that needs them.
@@ -114,8 +113,7 @@ END_OF_EPILOGUE
 def test_a_served_endpoints_url_is_the_servers_path_below_a_base_that_is_known_later(tmp_path: Path) -> None:
     top = (write(tmp_path, make_job(server=SERVER)) / "run.sh").read_text().partition(MACHINERY)[0]
     assert "EVALYARD_ENDPOINT_URL=$EVALYARD_BASE_URL'/v1/c'\n  export EVALYARD_ENDPOINT_URL" in top
-    assert "server='../deployment'" in top
-    assert "health='/health'" in top
+    assert "servers='EVALYARD ../deployment /health -'" in top
 
 
 def test_the_machinery_is_the_same_for_every_task_and_server(tmp_path: Path) -> None:
@@ -134,10 +132,11 @@ def test_a_program_in_place_of_the_harnesss_own_text_keeps_the_rest() -> None:
 def test_what_starts_a_harness_elsewhere_stands_alone_and_the_rest_is_that_places_business() -> None:
     job = make_job("own text", pre_cmd="set it up", post_cmd="clear it away")
     job = evolve(job, contained=evolve(job.harness, script="in there", results=ResultFile(file="there.yml")))
-    text = job_script(job, start="docker run image\n", asks='docker exec "$SERVER"').partition(MACHINERY)[0]
+    text = job_script(evolve(job, server=SERVER), start="docker run image\n", asks=lambda _: 'docker exec "$SERVER"')
+    text = text.partition(MACHINERY)[0]
     assert "cat <<'END_OF_PROGRAM'\ndocker run image\n\nEND_OF_PROGRAM" in text
     assert "cat <<'END_OF_EPILOGUE'\n:\nEND_OF_EPILOGUE" in text
-    assert "asks='docker exec \"$SERVER\"'" in text
+    assert "servers='EVALYARD ../deployment /health - docker exec \"$SERVER\"'" in text
     assert "results='there.yml'" in text
     assert not [word for word in ("own text", "in there", "set it up", "clear it away", '.env"') if word in text]
 
@@ -244,10 +243,10 @@ def test_every_task_is_run_again_by_one_script_whatever_becomes_of_each(tmp_path
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.sh").write_text(f'echo ran >>"$(dirname -- "$0")/../ran"\nexit {code}\n')
     script = tmp_path / "run_all.sequential.sh"
-    script.write_text(run_all_script(["it's", "first one"], served=False))
+    script.write_text(run_all_script(["it's", "first one"]))
     assert by_hand(tmp_path, "sh", str(script), cwd=Path("/")).returncode == 1
     assert (tmp_path / "ran").read_text() == "ran\nran\n"
-    script.write_text(run_all_script(["first one"], served=False))
+    script.write_text(run_all_script(["first one"]))
     assert by_hand(tmp_path, "sh", str(script)).returncode == 0
 
 

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
 
 from evalyard.harness.evidence import attempts_in, read_exit
-from evalyard.harness.script import SERVER_FOLDER, job_script, run_all_script
+from evalyard.harness.script import job_script, run_all_script
+from evalyard.ids import SERVER_FOLDER
 from evalyard.records import Server
 from tests.core.harness.jobs import WRITE_RESULTS, by_hand, end_of, launch, launched, make_job, start, until, write
+from tests.core.harness.served import DEAD_URL, processes_below, real_server
 
 FAKE = Server(recipe="generic", model_id="m", script="unused", paths={"chat": "/v1/chat/completions"})
-DEAD_URL = "http://127.0.0.1:9"
-HTTP_SERVER = """\
-import http.server, os
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/health" else 404)
-        self.end_headers()
-        self.wfile.write(b"served")
-http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"""
 ASK = """\
 python3 -c 'import os, urllib.request as r
 print(r.urlopen(os.environ["EVALYARD_BASE_URL"] + "/health").read().decode())' >"$EVALYARD_OUTPUT_DIR/results.yml"
@@ -109,7 +99,7 @@ def test_a_server_elsewhere_is_asked_by_the_command_that_reaches_it(tmp_path: Pa
     folder = write(tmp_path, job)
     asker = tmp_path / "there.sh"
     asker.write_text(f'[ -e "{tmp_path}/ready" ] && [ "$1 $2" = "sh -c" ] && echo "$5" >"{tmp_path}/asked"')
-    (folder / "run.sh").write_text(job_script(job, asks=f'sh "{asker}"', ready_timeout_s=30))
+    (folder / "run.sh").write_text(job_script(job, asks=lambda _: f'sh "{asker}"', ready_timeout_s=30))
     running = start(folder, served(DEAD_URL, tmp_path / "ended"))
     until(lambda: "waiting up to" in _log(folder))
     (tmp_path / "ready").touch()
@@ -168,18 +158,6 @@ def test_a_wait_for_a_server_ends_on_a_signal(tmp_path: Path) -> None:
 # --- by hand ----------------------------------------------------------------------------------------------------------
 
 
-def real_server(tmp_path: Path, script: str = 'exec python3 "$SERVE"') -> Server:
-    (tmp_path / "serve.py").write_text(HTTP_SERVER)
-    return Server(
-        recipe="generic",
-        model_id="the model",
-        script=script,
-        port=_free_port(),
-        paths={"chat": "/v1/chat/completions"},
-        literals={"SERVE": str(tmp_path / "serve.py")},
-    )
-
-
 def test_by_hand_a_deployment_is_served_for_as_long_as_the_task_runs(tmp_path: Path) -> None:
     server = real_server(tmp_path)
     folder = write(tmp_path / "run", make_job(ASK, server=server))
@@ -196,7 +174,7 @@ def test_by_hand_a_deployment_is_served_for_as_long_as_the_task_runs(tmp_path: P
     assert ended is not None
     assert ended.signal == "TERM"
     assert (deployment / "logs" / "server.log").exists()
-    assert _processes_below(tmp_path) == []
+    assert processes_below(tmp_path) == []
 
 
 def test_by_hand_a_server_that_fails_is_the_reason_and_not_a_long_wait(tmp_path: Path) -> None:
@@ -212,39 +190,19 @@ def test_by_hand_interrupting_the_task_ends_the_server_too(tmp_path: Path) -> No
     until((folder / "began").exists)
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
-    until(lambda: not _processes_below(tmp_path))
+    until(lambda: not processes_below(tmp_path))
     assert read_exit(tmp_path / "run" / SERVER_FOLDER, 1) is not None
 
 
 def test_by_hand_all_tasks_share_one_server(tmp_path: Path) -> None:
     folder = write(tmp_path / "run", make_job(ASK, server=real_server(tmp_path)))
-    (tmp_path / "run" / "run_all.sequential.sh").write_text(run_all_script(["task", "task"], served=True))
+    (tmp_path / "run" / "run_all.sequential.sh").write_text(run_all_script(["task", "task"], [FAKE]))
     assert by_hand(tmp_path / "run", "sh", "run_all.sequential.sh").returncode == 0
     assert attempts_in(folder) == (1, 2)
     assert attempts_in(tmp_path / "run" / SERVER_FOLDER) == (1,)
-    assert _processes_below(tmp_path) == []
+    assert processes_below(tmp_path) == []
 
 
 def _log(folder: Path) -> str:
     log = folder / "logs" / "stdout.log"
     return log.read_text() if log.exists() else ""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _processes_below(folder: Path) -> list[str]:
-    """Return the command lines of processes that name this folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
-        if str(folder) in line:
-            found.append(line)
-    return found

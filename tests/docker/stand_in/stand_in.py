@@ -50,7 +50,9 @@ def options_of(kind: str, arguments: list[str]) -> argparse.Namespace:
         parser.add_argument("--max-model-len", type=int)
     if kind == "sglang":
         parser.add_argument("--model-path", dest="model", required=True)
-        parser.add_argument("--tp-size", type=int, default=1)
+        for name in ("--tp-size", "--dp-size", "--nnodes", "--node-rank"):
+            parser.add_argument(name, type=int, default=1)
+        parser.add_argument("--dist-init-addr")
     if kind == "trtllm":
         # It answers to any name, which here is the one of the test.
         parser.add_argument("--backend", choices=["pytorch"], required=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from evalyard.config.deployment import laid_on_defaults
+from evalyard.config import auxiliary, deployment
 from evalyard.config.load import parse, read_text
 from evalyard.config.node import Node, Problems, copy, merge
 from evalyard.config.overrides import Override, apply, as_group, parse_override
@@ -19,6 +19,8 @@ SECTIONS_WITH_TYPE = frozenset({"execution", "deployment"})
 
 _SUFFIXES = (".yaml", ".yml")
 _ROOT_PACKAGE = re.compile(r"^\s*#\s*@package\s+_global_\s*$", re.MULTILINE)
+_PACKAGE = re.compile(r"auxiliary_deployments\.[^.\s]+")
+"""The sections that start from another section's group, as in `deployment/vllm@auxiliary_deployments.judge`."""
 _MAX_DEPTH = 10
 _SELF = "_self_"
 
@@ -41,6 +43,12 @@ class _Default:
     option: str
     place: str
     optional: bool = False
+    package: str = ""
+    """The key path that its content goes to; empty = the group's own."""
+
+    def chooses(self, group: str) -> bool:
+        """Whether it is what a group's own section starts from."""
+        return self.group == group and not self.package
 
 
 @define
@@ -128,7 +136,7 @@ class _Composer:
         others: list[Override] = []
         for override in overrides:
             choice = as_group(override, override.path in groups or self._is_group(override))
-            if choice is None or (choice[1] is None and not any(entry.group == choice[0] for entry in entries)):
+            if choice is None or (choice[1] is None and not any(entry.chooses(choice[0]) for entry in entries)):
                 others.append(override)
             else:
                 chosen[choice[0]] = (choice[1], override.place)
@@ -141,7 +149,7 @@ class _Composer:
         apply(root, others, self._problems)
         root, edits = present_whole(root)
         self.edits += edits
-        return laid_on_defaults(root)
+        return auxiliary.laid_on_defaults(deployment.laid_on_defaults(root))
 
     def _present(self, root: Node) -> Node:
         root, edits = present_file(root, lambda relative: self._search.find(relative) is not None)
@@ -179,14 +187,20 @@ class _Composer:
 
     def _entry(self, item: Node, path: str) -> list[_Default]:
         if isinstance(item.value, str):
-            return [_Default(group="", option=item.value, place=item.place)]
+            whole, at, package = item.value.partition("@")
+            group, _, name = whole.rpartition("/") if at else ("", "", whole)
+            if at and not (group and _PACKAGE.fullmatch(package)):
+                say = f"{item.value!r}: write group/option@auxiliary_deployments.NAME"
+                self._problems.add(item.place, path, say)
+                return []
+            return [_Default(group=group, option=name, place=item.place, package=package)]
         if not isinstance(item.value, dict) or len(item.value) != 1:
             self._problems.add(item.place, path, "must be one `group: option` or `_self_`")
             return []
         ((key, option),) = item.value.items()
         words = key.split()
-        group = words[-1] if words else ""
-        if not set(words[:-1]) <= {"override", "optional"} or "@" in group or not group:
+        group, at, package = (words[-1] if words else "").partition("@")
+        if not set(words[:-1]) <= {"override", "optional"} or not group or (at and not _PACKAGE.fullmatch(package)):
             self._problems.add(item.place, path, f"{key!r} is not the name of a group")
             return []
         if option.value is None:
@@ -194,7 +208,8 @@ class _Composer:
         if not isinstance(option.value, str):
             self._problems.add(item.place, path, f"the option of {group} must be a name")
             return []
-        return [_Default(group=group, option=option.value, place=item.place, optional="optional" in words)]
+        optional = "optional" in words
+        return [_Default(group=group, option=option.value, place=item.place, optional=optional, package=package)]
 
     def _compose(self, root: Node, entries: Sequence[_Default], folder: str, depth: int) -> Node:
         """Merge a file with what its `defaults:` names.
@@ -242,16 +257,14 @@ class _Composer:
         content = self._compose(loaded, self._entries(loaded), own_folder, depth + 1)
         if not group or _ROOT_PACKAGE.search(text[:2000]):
             return content
-        for key in reversed(group.split("/")):
-            content = Node({key: content}, content.place)
-        return self._present(content)
+        return self._present(_below(entry, content))
 
     def _without_file(self, entry: _Default, group: str, option: str) -> Node | None:
         kind, _, rest = option.partition("/")
         options = self._search.options(group) if group else []
         alternatives = [known for known in options if known.startswith(f"{kind}/")]
         if group in SECTIONS_WITH_TYPE and rest in {"", "default"} and not alternatives:
-            return Node({group: Node({"type": Node(kind, entry.place)}, entry.place)}, entry.place)
+            return _below(entry, Node({"type": Node(kind, entry.place)}, entry.place))
         if entry.optional:
             return None
         have = f"there are: {', '.join(options)}" if options else "no folder of groups has one"
@@ -260,10 +273,18 @@ class _Composer:
         return None
 
 
+def _below(entry: _Default, content: Node) -> Node:
+    """Return the content of a group's file at its place in the whole configuration."""
+    keys = entry.package.split(".") if entry.package else entry.group.strip("/").split("/")
+    for key in reversed(keys):
+        content = Node({key: content}, content.place)
+    return content
+
+
 def _choose(entries: Sequence[_Default], group: str, option: str | None, place: str) -> list[_Default]:
     if option is None:
-        return [entry for entry in entries if entry.group != group]
+        return [entry for entry in entries if not entry.chooses(group)]
     new = _Default(group=group, option=option, place=place)
-    if any(entry.group == group for entry in entries):
-        return [new if entry.group == group else entry for entry in entries]
+    if any(entry.chooses(group) for entry in entries):
+        return [new if entry.chooses(group) else entry for entry in entries]
     return [new, *entries]

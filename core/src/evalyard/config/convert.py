@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalyard.config.auxiliary import read_auxiliary
 from evalyard.config.deployment import is_served, read_deployment
 from evalyard.config.environment import overlay, read_env_vars
 from evalyard.config.fields import Fields
 from evalyard.config.node import Node, Problems
+from evalyard.config.references import check_references
 from evalyard.config.sections import read_execution, read_exports, read_sections
 from evalyard.config.target import read_endpoint
 from evalyard.config.tasks import read_tasks
@@ -30,7 +32,8 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
     execution, auto_export = read_execution(top, problems)
     exports, export_env = read_exports(top, problems)
     extensions = read_sections(top, "extensions", problems)
-    auxiliary = read_sections(top, "auxiliary_deployments", problems)
+    auxiliary = read_auxiliary(top, env, problems)
+    check_references(root, [one.name for one in auxiliary], problems)
     catalogue = _folders(top, problems)
     problems.raise_if_any()
     return RunSpec(

@@ -21,19 +21,26 @@ _MAX_PORT = 65535
 def laid_on_defaults(root: Node) -> Node:
     """Return the configuration with its deployment laid on what its type starts from."""
     node = root.value.get("deployment") if isinstance(root.value, dict) else None
-    if node is None or not isinstance(node.value, dict) or not isinstance(root.value, dict):
+    if node is None or not isinstance(root.value, dict):
         return root
-    written = node.value.get("type")
+    return Node({**root.value, "deployment": laid_on_type(node)}, root.place)
+
+
+def laid_on_type(node: Node) -> Node:
+    """Return the section of a model server, laid on what its type starts from."""
+    written = node.value.get("type") if isinstance(node.value, dict) else None
     kind_of_server = DEPLOYMENT_TYPES.get(written.value) if written and isinstance(written.value, str) else None
     if kind_of_server is None or not kind_of_server.start:
-        return root
-    laid = merge(with_place(kind_of_server.start, node.place), node)
-    return Node({**root.value, "deployment": laid}, root.place)
+        return node
+    return merge(with_place(kind_of_server.start, node.place), node)
 
 
 def is_served(top: Fields) -> bool:
     """Return whether the configuration asks for a deployment, even one with mistakes in it."""
-    node = top.node("deployment")
+    return _asks_for_one(top.node("deployment"))
+
+
+def _asks_for_one(node: Node | None) -> bool:
     if node is None or node.value is None:
         return False
     written = node.value.get("type") if isinstance(node.value, dict) else None
@@ -42,16 +49,31 @@ def is_served(top: Fields) -> bool:
 
 def read_deployment(top: Fields, env: EnvVars, problems: Problems) -> DeploymentSpec | None:
     """Return the model server to start, None where an endpoint is given. `env` are the variables of the top level."""
-    node = top.node("deployment")
+    return read_server(top, "deployment", env, problems)[1]
+
+
+def read_server(
+    top: Fields, key: str, env: EnvVars, problems: Problems, *, own_keys: tuple[str, ...] = ()
+) -> tuple[Fields, DeploymentSpec | None]:
+    """Return one section of a model server, and what it asks for; None where its type is none.
+
+    Args:
+        top: what the section is in.
+        key: its key there.
+        env: the variables of the top level.
+        problems: takes the complaints.
+        own_keys: what it may hold beside what all such sections may.
+    """
+    node = top.node(key)
     name = _type_name(node)
     options = DEPLOYMENT_TYPES[name].keys if name is not None and name in DEPLOYMENT_TYPES else ()
     others = {key for known in DEPLOYMENT_TYPES.values() for key in known.keys} - {*options}
     if name == "none" or name not in DEPLOYMENT_TYPES:
         # Beside `none` stand leftovers of another choice; beside a wrong name, nobody knows what may stand.
         options, others = (*options, *others), set()
-    fields = top.section("deployment", known=(*_KEYS, *options), elsewhere=_homes(others, name))
-    if fields.broken or not is_served(top):
-        return None
+    fields = top.section(key, known=(*_KEYS, *own_keys, *options), elsewhere=_homes(others, name))
+    if fields.broken or not _asks_for_one(node):
+        return fields, None
     written = fields.required_text("type")
     if written and written not in DEPLOYMENT_TYPES:
         meant = did_you_mean(written, DEPLOYMENT_TYPES)
@@ -60,21 +82,22 @@ def read_deployment(top: Fields, env: EnvVars, problems: Problems) -> Deployment
     port = fields.integer("port")
     if port is not None and not 0 <= port <= _MAX_PORT:
         fields.complain("port", f"must be between 0 (any free port) and {_MAX_PORT}")
-    return DeploymentSpec(
+    return fields, DeploymentSpec(
         type=written,
         command=fields.text("command"),
         image=fields.text("image"),
         port=port,
         served_model_name=fields.text("served_model_name"),
         endpoints=ServerPaths(**{path: paths.text(path) for path in _PATHS}),
-        env=overlay(env, read_env_vars(fields.node("env_vars"), "deployment.env_vars", problems)),
+        env=overlay(env, read_env_vars(fields.node("env_vars"), f"{fields.path}.env_vars", problems)),
         pre_cmd=fields.text("pre_cmd") or None,
         checkpoint_path=fields.text("checkpoint_path") or None,
         cache_path=fields.text("cache_path") or None,
         hf_model_handle=fields.text("hf_model_handle") or None,
         multiple_instances=fields.boolean("multiple_instances") or False,
-        options=_options(node, written, problems),
+        options=_options(node, written, fields.path, problems),
         lepton_config=_lepton_config(fields),
+        path=fields.path,
         places=_places(node),
     )
 
@@ -96,12 +119,12 @@ def _homes(keys: set[str], name: str | None) -> dict[str, str]:
     return {key: f"not for type {name}; it belongs to {', '.join(kinds)}" for key, kinds in homes.items()}
 
 
-def _options(node: Node | None, name: str, problems: Problems) -> object | None:
+def _options(node: Node | None, name: str, path: str, problems: Problems) -> object | None:
     known = DEPLOYMENT_TYPES.get(name)
     if known is None or node is None or not isinstance(node.value, dict):
         return None
     own = {key: child for key, child in node.value.items() if key in known.keys}
-    section = to_section(Node(own, node.place), name=name, path="deployment")
+    section = to_section(Node(own, node.place), name=name, path=path)
     return structured(section, known.options, problems)
 
 
@@ -110,4 +133,4 @@ def _lepton_config(fields: Fields) -> Section | None:
     node = fields.node("lepton_config")
     if node is None or not node.value:
         return None
-    return to_section(node, name="lepton", path="deployment.lepton_config")
+    return to_section(node, name="lepton", path=f"{fields.path}.lepton_config")

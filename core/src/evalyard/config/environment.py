@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evalyard.config.load import read_text
 from evalyard.config.node import Node, Problems, join_path, kind
+from evalyard.config.references import is_reference
 from evalyard.errors import ConfigError
 from evalyard.specs import EnvValue, EnvVars, ValueSource
 
@@ -58,6 +59,8 @@ def _read_value(node: Node, path: str, problems: Problems) -> EnvValue | None:
         return None
     # Older forms may still come out of an expression.
     prefix, colon, text = (current_spelling(value) or value).partition(":")
+    if is_reference(value):
+        return EnvValue(source=ValueSource.LITERAL, text=value, where=where)
     if not colon or prefix not in set(ValueSource):
         say = "is neither a name of a variable nor begins with host:, runtime: or lit: (for a text that stands here)"
         problems.add(node.place, path, say)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from evalyard.config.node import MISSING, Keys, Node, Problems, show, transform, walk, with_place
+from evalyard.config.references import without_expressions
 
 _ENV_REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*(?P<name>[A-Za-z_]\w*)\s*(?:,\s*(?P<default>[^${}]*?)\s*)?\}")
 _PREFIXES = ("host:", "lit:", "runtime:", "$host:", "$lit:", "$runtime:")
@@ -28,6 +29,7 @@ def interpolate(root: Node, environ: Mapping[str, str], problems: Problems) -> N
         in_env = "env_vars" in keys and isinstance(node.value, str) and "${" in node.value
         return _by_name(keys, node, environ, problems) if in_env else node
 
+    root = transform(root, _stays_until_it_runs)
     root = transform(root, keep_secret_out)
     found = _expressions(root)
     if not found:
@@ -37,6 +39,13 @@ def interpolate(root: Node, environ: Mapping[str, str], problems: Problems) -> N
 
     values = Evaluation(root, found, environ).values(problems)
     return transform(root, lambda keys, node: with_place(values[keys], node.place) if keys in values else node)
+
+
+def _stays_until_it_runs(_: Keys, node: Node) -> Node:
+    if not isinstance(node.value, str) or "${" not in node.value:
+        return node
+    text = without_expressions(node.value)
+    return node if text == node.value else Node(text, node.place)
 
 
 def escape(text: str) -> str:

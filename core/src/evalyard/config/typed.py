@@ -56,7 +56,7 @@ def structured(section: Section, cls: type[T], problems: Problems) -> T | None:
         return None
 
 
-def _key(field: attrs.Attribute[Any]) -> str:
+def key_of(field: attrs.Attribute[Any]) -> str:
     """Return what a field is called in YAML: `from_` is `from`, which cannot be a name in Python."""
     name = field.alias or field.name
     return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name
@@ -73,7 +73,7 @@ class _Reader:
         return _WrongError(text)
 
     def instance(self, data: dict[str, Any], cls: type[T], path: str) -> T:
-        fields = {_key(field): field for field in attrs.fields(cls) if field.init}  # type: ignore[arg-type]
+        fields = {key_of(field): field for field in attrs.fields(cls) if field.init}  # type: ignore[arg-type]
         hints = get_type_hints(cls)
         failed = False
         for key in data.keys() - fields.keys():
@@ -105,14 +105,14 @@ class _Reader:
         probe: Any = object.__new__(cls)
         fields = attrs.fields(cls)
         for field in fields:
-            key = _key(field)
+            key = key_of(field)
             if key in arguments:
                 object.__setattr__(probe, field.name, arguments[key])
             elif not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
                 object.__setattr__(probe, field.name, field.default)
         blamed = False
         for field in fields:
-            key = _key(field)
+            key = key_of(field)
             if key not in arguments or field.validator is None or field.converter is not None:
                 continue
             try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evalyard.catalogue.resolve import Benchmark
+from evalyard.errors import ConfigError
 from evalyard.harness.lm_eval import lm_eval_harness
 from evalyard.harness.nemo import nemo_harness
 from evalyard.harness.places import BESIDE, Places
@@ -12,7 +15,12 @@ from evalyard.specs import EndpointSpec, TaskSpec
 
 
 def harness_for(
-    task: TaskSpec, endpoint: EndpointSpec, benchmark: Benchmark, folder: str, places: Places = BESIDE
+    task: TaskSpec,
+    endpoint: EndpointSpec,
+    benchmark: Benchmark,
+    folder: str,
+    places: Places = BESIDE,
+    addresses: Sequence[str] = (),
 ) -> Harness:
     """Return the harness of a task.
 
@@ -21,6 +29,7 @@ def harness_for(
         benchmark: what the task's name means.
         folder: the task's folder in the run directory.
         places: what the folders are called where it runs.
+        addresses: variables with the URLs of further model servers; a task names them as `${NAME}`.
 
     Raises:
         ConfigError: a parameter or an adapter configuration that the harness does not take.
@@ -29,18 +38,19 @@ def harness_for(
         command, results = task.harness.command, task.harness.results
         return Harness(name="command", script=command, results=results, image=task.container)
     listed = benchmark.listed
-    if listed is None:
+    if listed is None or listed.harness.kind == "nemo":
         return nemo_harness(
-            task, endpoint, benchmark=task.name, image=task.container, package="", folder=folder, places=places
+            task,
+            endpoint,
+            benchmark=task.name,
+            image=task.container or (listed.harness.pinned_image if listed else None),
+            package=listed.harness.package if listed else "",
+            folder=folder,
+            places=places,
+            addresses=addresses,
         )
-    match listed.harness.kind:
-        case "nemo":
-            image = task.container or listed.harness.pinned_image
-            package = listed.harness.package
-            return nemo_harness(
-                task, endpoint, benchmark=task.name, image=image, package=package, folder=folder, places=places
-            )
-        case "lm-eval":
-            return lm_eval_harness(task, endpoint, benchmark=listed.name, package=listed.harness.package)
-        case _:
-            return smoke_harness(task, endpoint)
+    if any(f"${{{name}}}" in str(task.params) for name in addresses):
+        raise ConfigError([f"{task.where}: only nemo-evaluator's harnesses can be told of auxiliary_deployments"])
+    if listed.harness.kind == "lm-eval":
+        return lm_eval_harness(task, endpoint, benchmark=listed.name, package=listed.harness.package)
+    return smoke_harness(task, endpoint)

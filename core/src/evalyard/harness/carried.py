@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 from evalyard.harness.evidence import parse_exit
-from evalyard.harness.script import SERVER_FOLDER, machinery
+from evalyard.harness.script import machinery
+from evalyard.ids import SERVER_FOLDER
 from evalyard.records import ExitRecord, Job, PlannedFile, Server
 from evalyard.secrets import quote
 

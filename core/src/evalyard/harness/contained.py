@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalyard.harness.places import HARNESS_INSIDE, INSIDE, JOB_INSIDE
-from evalyard.harness.script import SERVER_FOLDER, machinery, program_functions
+from evalyard.harness.script import machinery, program_functions
 from evalyard.records import Job, Mount, Server
 from evalyard.secrets import SECRETS_FILE, quote
 
@@ -26,7 +26,7 @@ def inside_script(job: Job) -> str:
 
 def inside_server_script(server: Server, invocation: str) -> str:
     """Return `inside.sh` of a model server."""
-    title = f"the model server of evalyard run {invocation} (recipe {server.recipe})"
+    title = f"{server.title} of evalyard run {invocation} (recipe {server.recipe})"
     return _script(title, [INSIDE.artifacts], program_functions(server.script))
 
 
@@ -55,7 +55,7 @@ def harness_mounts(job: Job) -> tuple[Mount, ...]:
 
 def server_mounts(server: Server, run_dir: str) -> tuple[Mount, ...]:
     """Return what the container of a model server sees of the machine, beside the folder for what it writes."""
-    here = f"{SERVER_FOLDER}/"
+    here = f"{server.folder}/"
     own = {file.path.removeprefix(here).split("/")[0] for file in server.files if file.path.startswith(here)}
     own |= {INSIDE_SCRIPT} | ({SECRETS_FILE} if server.secrets else set())
     files = (

@@ -33,6 +33,7 @@ if [ -n "$stopping" ]; then
 fi
 EVALYARD_EXIT_CODE=$code
 export EVALYARD_EXIT_CODE
-sh -c "$(epilogue)"
+after=$(epilogue)
+if [ "$after" != : ]; then sh -c "$after"; fi
 give_back
 exit "$code"

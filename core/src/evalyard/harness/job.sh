@@ -16,13 +16,15 @@ latest_attempt() {
 }
 
 # Which machine, which boot of it, which table of processes: a process id means something only there.
-host=$(uname -n)
-boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+# What the shell reads itself costs no process.
+host='' boot=''
+{ read -r host </proc/sys/kernel/hostname; } 2>/dev/null || host=$(uname -n)
+{ read -r boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
 processes=$(readlink /proc/self/ns/pid 2>/dev/null)
 
 # A hard link makes the file with its whole content, or fails because somebody else was first.
 claim() {
-  mkdir -p "attempts/$1" || return 2
+  [ -d "attempts/$1" ] || mkdir -p "attempts/$1" || return 2
   draft=attempts/$1/.started.$$
   printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "pid": %s, "host": "%s", "boot": "%s", "processes": "%s", "started_at": "%s"}\n' \
     "$1" "${EVALYARD_LAUNCH:-}" "$by_hand" "$$" "$host" "$boot" "$processes" "$started_at" >"$draft" || return 2
@@ -74,7 +76,7 @@ take_attempt() {
 }
 
 put_previous_away() {
-  rm -f exit.json
+  [ ! -e exit.json ] || rm -f exit.json
   previous=$((attempt - 1))
   while [ "$previous" -gt 0 ] && [ ! -d "attempts/$previous" ]; do previous=$((previous - 1)); done
   [ "$previous" -gt 0 ] || return 0
@@ -126,41 +128,70 @@ else
   # Without the key: it could only be given where everybody sees it.
   http_proxy= https_proxy= $limit wget -q -O /dev/null "$1"
 fi'
-answers() { eval "$asks"' sh -c "$ask" sh "$1"' >/dev/null 2>&1; }
+answers() { eval "$asks"' sh -c "$ask" sh "$1"' </dev/null >/dev/null 2>&1; }
 
-server_ended() {
-  if [ -n "${EVALYARD_SERVER_PID:-}" ] && ! kill -0 "$EVALYARD_SERVER_PID" 2>/dev/null; then return 0; fi
-  [ -n "${EVALYARD_SERVER_EXIT:-}" ] && [ -e "$EVALYARD_SERVER_EXIT" ]
+# Sets $who to what a model server is called.
+name_server() {
+  who='the model server'
+  [ "$1" = - ] || who="$who '$1'"
 }
 
-await_endpoint() {
-  [ -n "$health" ] || return 0
-  if [ -n "${EVALYARD_API_KEY_NAME:-}" ]; then
-    eval "EVALYARD_ASK_KEY=\${$EVALYARD_API_KEY_NAME:-}"
-    export EVALYARD_ASK_KEY
-  fi
-  say "waiting up to $ready_timeout s for the model server at $EVALYARD_BASE_URL$health"
+# Whether one of the model servers has ended; $who is then that one.
+server_ended() {
+  while read -r prefix _ _ name _; do
+    [ -n "$prefix" ] || continue
+    name_server "$name"
+    eval "server_pid=\${${prefix}_SERVER_PID:-} server_exit=\${${prefix}_SERVER_EXIT:-}"
+    if [ -n "$server_pid" ] && ! kill -0 "$server_pid" 2>/dev/null; then return 0; fi
+    if [ -n "$server_exit" ] && [ -e "$server_exit" ]; then return 0; fi
+  done <<END
+$servers
+END
+  return 1
+}
+
+await_servers() {
+  [ -n "$servers" ] || return 0
   give_up=$(($(date +%s) + ready_timeout))
+  while read -r prefix _ health name asks; do
+    [ -n "$prefix" ] || continue
+    eval "address=\$${prefix}_BASE_URL watched=\$watched\${${prefix}_SERVER_EXIT:-}"
+    EVALYARD_ASK_KEY=
+    # The key is for the model under test.
+    if [ "$name" = - ] && [ -n "${EVALYARD_API_KEY_NAME:-}" ]; then
+      eval "EVALYARD_ASK_KEY=\${$EVALYARD_API_KEY_NAME:-}"
+      export EVALYARD_ASK_KEY
+    fi
+    await_server "$name" "$address$health" || return 1
+  done <<END
+$servers
+END
+}
+
+await_server() {
+  name_server "$1"
+  say "waiting up to $ready_timeout s for $who at $2"
   while :; do
     [ -z "$signal" ] || return 1
     # Before it is asked for its health: a stranger on its port would answer for it.
     if server_ended; then
-      reason='the model server ended before it was ready'
+      reason="$who ended before it was ready"
       code=70
       return 1
     fi
-    if answers "$EVALYARD_BASE_URL$health"; then break; fi
+    name_server "$1"
+    if answers "$2"; then break; fi
     if [ "$(date +%s)" -ge "$give_up" ]; then
-      reason="the model server was not ready within $ready_timeout s"
+      reason="$who was not ready within $ready_timeout s"
       code=71
       return 1
     fi
     if [ -n "$asks" ]; then sleep 1; else pause; fi # elsewhere, each question costs a process or two
   done
-  say 'the model server is ready'
+  say "$who is ready"
 }
 
-watch_server() {
+watch_servers() {
   while kill -0 $$ 2>/dev/null; do
     if server_ended; then
       kill -s USR1 $$
@@ -172,8 +203,8 @@ watch_server() {
 
 run_program() {
   watcher=
-  if [ -n "${EVALYARD_SERVER_EXIT:-}" ]; then
-    watch_server >/dev/null 2>&1 &
+  if [ -n "$watched" ]; then
+    watch_servers >/dev/null 2>&1 &
     watcher=$!
   fi
   sh -c "$(program)" &
@@ -183,7 +214,7 @@ run_program() {
   child=
   if [ -n "$watcher" ]; then kill "$watcher" 2>/dev/null; fi
   if [ "$code" -ne 0 ] && [ -z "$signal" ] && server_ended; then
-    reason='the model server ended during the evaluation'
+    reason="$who ended during the evaluation"
     code=72
   fi
   # A harness that knows why it failed says so in this file.
@@ -192,26 +223,37 @@ run_program() {
   fi
 }
 
+print_end() {
+  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "exit_code": %s, "signal": "%s", "reason": "%s", "results": %s, "started_at": "%s", "ended_at": "%s"}\n' \
+    "$attempt" "${EVALYARD_LAUNCH:-}" "$by_hand" "$code" "$signal" "$reason" "$found" "$started_at" "$ended_at"
+}
+
 record_end() {
-  found=true
+  found=true ended_at=$(now)
   if [ -n "$results" ] && [ ! -e "artifacts/$results" ]; then found=false; fi
   file=attempts/$attempt/exit.json
-  printf '{"attempt": %s, "mark": "%s", "by_hand": %s, "exit_code": %s, "signal": "%s", "reason": "%s", "results": %s, "started_at": "%s", "ended_at": "%s"}\n' \
-    "$attempt" "${EVALYARD_LAUNCH:-}" "$by_hand" "$code" "$signal" "$reason" "$found" "$started_at" "$(now)" >"$file.$$" || return
+  print_end >"$file.$$" || return
   # The copy first: whoever sees the record in attempts/ finds exit.json too.
-  cp "$file.$$" "exit.json.$$" && mv -f "exit.json.$$" exit.json
+  print_end >"exit.json.$$" && mv -f "exit.json.$$" exit.json
   mv -f "$file.$$" "$file"
 }
 
 started_at=$(now)
-signal='' reason='' code=0 child='' tee=''
-if [ -z "${EVALYARD_LAUNCH:-}" ] && [ -n "$server" ] && [ -z "${EVALYARD_BASE_URL:-}" ]; then
-  exec sh "$server/with_server.sh" sh "$(pwd)/run.sh"
+signal='' reason='' code=0 child='' tee='' watched=''
+if [ -z "${EVALYARD_LAUNCH:-}" ]; then
+  absent=
+  while read -r prefix folder _; do
+    if [ -n "$prefix" ] && [ -z "$absent" ] && eval "[ -z \"\${${prefix}_BASE_URL:-}\" ]"; then absent=$folder; fi
+  done <<END
+$servers
+END
+  # One after the other: with that one there, this script begins anew.
+  if [ -n "$absent" ]; then exec sh "$absent/with_server.sh" sh "$(pwd)/run.sh"; fi
 fi
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop HUP' HUP
-trap 'if [ -n "$child" ]; then say "the model server ended"; stop_child; fi' USR1
+trap 'if [ -n "$child" ]; then say "a model server ended"; stop_child; fi' USR1
 take_attempt
 put_previous_away
 mkdir -p logs artifacts
@@ -221,7 +263,7 @@ EVALYARD_ATTEMPT=$attempt
 export EVALYARD_JOB_DIR EVALYARD_OUTPUT_DIR EVALYARD_ATTEMPT
 redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
-if prepare && await_endpoint && [ -z "$signal" ]; then run_program; fi
+if prepare && await_servers && [ -z "$signal" ]; then run_program; fi
 case $signal in
   TERM) code=143 ;;
   INT) code=130 ;;
@@ -229,9 +271,10 @@ case $signal in
 esac
 EVALYARD_EXIT_CODE=$code
 export EVALYARD_EXIT_CODE
-sh -c "$(epilogue)"
+after=$(epilogue)
+if [ "$after" != : ]; then sh -c "$after"; fi
 # A last line without its end must not run into ours.
-if [ -s "$log" ] && [ "$(tail -c 1 "$log" | wc -l)" -eq 0 ]; then echo; fi
+if [ -s "$log" ] && [ -n "$(tail -c 1 "$log")" ]; then echo; fi
 say "ended with exit code $code${reason:+: $reason}"
 record_end
 if [ -n "$tee" ]; then

@@ -6,7 +6,7 @@ Images and wheels carry `nemo-evaluator`, the older ones `eval-factory`; both ta
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import evalyard
@@ -18,6 +18,8 @@ from evalyard.records import Harness, PlannedFile
 from evalyard.specs import EndpointSpec, TaskSpec
 
 RUN_CONFIG = "run_config.yml"
+_FILLED = ".run_config.yml"
+"""Below the artifacts: it with the addresses that are known only when it starts."""
 PROGRAM = "nemo-evaluator"
 PARAMETERS = (
     "limit_samples",
@@ -47,7 +49,7 @@ ADAPTER_PORT=${ADAPTER_PORT:-$((10000 + $$ % 20000))}
 # Its adapter often outlives the signal to end, and is then waited for: 30 s, which is longer than most leave a job.
 NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS=${NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS:-6}
 export ADAPTER_PORT NEMO_EVALUATOR_SHUTDOWN_TIMEOUT_SECONDS
-@DATASET@"$nemo" run_eval --run_config "$EVALYARD_JOB_DIR/run_config.yml" --output_dir "$EVALYARD_OUTPUT_DIR"@URL@
+@DATASET@@FILLED@"$nemo" run_eval --run_config @CONFIG@ --output_dir "$EVALYARD_OUTPUT_DIR"@URL@
 code=$?
 # It exits with 0 when it was stopped, and with 1 when the endpoint refused for good: its markers tell.
 if [ -e "$EVALYARD_OUTPUT_DIR/.nemo_evaluator_interrupted" ]; then
@@ -75,6 +77,7 @@ def nemo_harness(
     package: str,
     folder: str,
     places: Places = BESIDE,
+    addresses: Sequence[str] = (),
 ) -> Harness:
     """Return the harness of a task that nemo-evaluator runs.
 
@@ -84,21 +87,32 @@ def nemo_harness(
         package: what pip installs to have it on this machine; empty = nothing is known.
         folder: the task's folder in the run directory.
         places: what the folders are called where it runs.
+        addresses: variables with URLs that are known only there, and which the configuration may name, as `${NAME}`.
 
     Raises:
         ConfigError: the adapter's configuration, or a part that others are merged into, is not what it may be.
     """
     config = run_config(task, endpoint, benchmark, places)
+    text = to_yaml(config)
+    named = [name for name in addresses if f"${{{name}}}" in text]
     dataset = task.dataset_mount_path if places is INSIDE else task.dataset_dir
     exported = _export_dataset(dataset) if task.dataset_dir and dataset else ""
     # What is known only when it runs is passed on the command line: a served endpoint's URL, as the folder is. A URL
     # that the task gives to nemo-evaluator itself is its own affair.
     own_url = task.harness_config.get("target", {}).get("api_endpoint", {}).get("url")
-    url = "" if own_url else _URL
+    parts = {
+        "@DATASET@": exported,
+        "@FILLED@": _fill(named),
+        "@CONFIG@": f'"$EVALYARD_OUTPUT_DIR/{_FILLED}"' if named else f'"$EVALYARD_JOB_DIR/{RUN_CONFIG}"',
+        "@URL@": "" if own_url else _URL,
+    }
+    script = _SCRIPT
+    for mark, part in parts.items():
+        script = script.replace(mark, part)
     return Harness(
         name="nemo-evaluator",
-        script=_SCRIPT.replace("@DATASET@", exported).replace("@URL@", url),
-        files=(PlannedFile(path=f"{folder}/{RUN_CONFIG}", text=to_yaml(config)),),
+        script=script,
+        files=(PlannedFile(path=f"{folder}/{RUN_CONFIG}", text=text),),
         image=image,
         program=PROGRAM,
         package=package,
@@ -167,6 +181,17 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str, path: 
         else:
             merged[name] = value
     return merged
+
+
+def _fill(variables: Sequence[str]) -> str:
+    """Return shell text that writes the run configuration with the values of these variables in it."""
+    if not variables:
+        return ""
+    # In what sed puts in, these signs mean something.
+    values = [f"s|\\${{{name}}}|$(printf %s \"${name}\" | sed 's/[|&\\]/\\\\&/g')|g" for name in variables]
+    words = "".join(f' \\\n  -e "{value}"' for value in values)
+    there, filled = f"$EVALYARD_JOB_DIR/{RUN_CONFIG}", f"$EVALYARD_OUTPUT_DIR/{_FILLED}"
+    return f'# Where the other model servers answer is known only now.\nsed{words} \\\n  "{there}" >"{filled}"\n'
 
 
 def _export_dataset(folder: str) -> str:

@@ -6,16 +6,14 @@ Pure text from records. What is particular to a task stands at the top of its `r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
 from evalyard.records import Job, Server
 from evalyard.secrets import SECRETS_FILE, quote
 from evalyard.specs import EnvVars, ValueSource
-
-SERVER_FOLDER = "deployment"
-"""Where a deployment's scripts lie in the run directory."""
 
 REVOKED_FOLDER = ".revoked"
 """Where in the run directory a file named like a mark keeps the script of that mark from beginning."""
@@ -34,7 +32,7 @@ def job_script(
     *,
     program: str | None = None,
     start: str | None = None,
-    asks: str = "",
+    asks: Callable[[Server], str] = lambda _: "",
     ready_timeout_s: int = DEFAULT_READY_TIMEOUT_S,
 ) -> str:
     """Return `run.sh` of a task.
@@ -43,7 +41,7 @@ def job_script(
         program: what to run in place of the harness's own text, with the same secrets, pre_cmd and post_cmd around it.
         start: what starts the harness somewhere else, such as `docker run ...`: secrets, pre_cmd and post_cmd are then
             that place's business (see `inside_script`).
-        asks: the command that runs another one where the model server can be asked for its health (`docker exec
+        asks: gives the command that runs another one where a model server can be asked for its health (`docker exec
             "$SERVER"`); empty = here.
         ready_timeout_s: how long to wait for a served endpoint.
     """
@@ -57,12 +55,10 @@ def job_script(
             title=f"{task.name} ({job.id})",
             log="logs/stdout.log",
             results=harness.results.file if harness.results else "",
-            server="" if server is None else f"../{SERVER_FOLDER}",
-            health="" if server is None else server.health_path,
-            asks=asks,
+            servers=[_server_line(one, asks(one)) for one in job.servers],
             ready_timeout_s=ready_timeout_s,
         ),
-        *_prepare(_exports(job), task.env),
+        *_prepare({**_exports(job), **_models(job.auxiliary)}, task.env, urls=_urls(job.auxiliary)),
     ]
     if server is not None:
         path = server.paths.get(endpoint.type or "chat", "")
@@ -77,7 +73,8 @@ def job_script(
 def job_variables(job: Job) -> tuple[str, ...]:
     """Return the names of the variables that `run.sh` sets for the harness, sorted; secrets are not among them."""
     given = [name for name, value in job.task.env.items() if value.source is not ValueSource.HOST]
-    return tuple(sorted({*_FIXED, *_exports(job), "EVALYARD_ENDPOINT_URL", *given}))
+    of_others = {*_urls(job.auxiliary), *_models(job.auxiliary)}
+    return tuple(sorted({*_FIXED, *_exports(job), "EVALYARD_ENDPOINT_URL", *of_others, *given}))
 
 
 def server_variables(server: Server) -> tuple[str, ...]:
@@ -86,7 +83,7 @@ def server_variables(server: Server) -> tuple[str, ...]:
 
 
 def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1", start: str | None = None) -> str:
-    """Return `deployment/run.sh`: the model server, on `$PORT` of `host`.
+    """Return `run.sh` of a model server's folder: it serves on `$PORT` of `host`.
 
     Args:
         start: what starts it somewhere else, as for `job_script`.
@@ -94,9 +91,9 @@ def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1", s
     literals = _server_exports(server, host, elsewhere=start is not None)
     lines = [
         "#!/bin/sh",
-        f"# The model server of evalyard run {invocation} (recipe {server.recipe}).",
+        f"# {_described(server, invocation)}.",
         "# Serve by hand:  PORT=8000 sh run.sh      With a command beside it:  sh with_server.sh COMMAND",
-        *_settings(title=f"model server ({invocation})", log="logs/server.log"),
+        *_settings(title=f"{server.title.removeprefix('the ')} ({invocation})", log="logs/server.log"),
         *_prepare(literals, {}, server.runtime),
     ]
     port = server.port or 8000
@@ -141,21 +138,27 @@ def with_server_script(server: Server, *, host: str = "127.0.0.1", before: str =
         after: shell text that goes last.
     """
     port = str(server.port) if server.port else "$((20000 + $$ % 10000))"
-    text = _resource("with_server.sh").replace("@PORT@", port).replace("@HOST@", host)
+    text = _resource("with_server.sh").replace("@VARIABLE@", server.variables)
+    text = text.replace("@PORT@", port).replace("@HOST@", host)
     return text.replace("@BEFORE@", before).replace("@AFTER@", after)
 
 
-def run_all_script(folders: Sequence[str], *, served: bool) -> str:
-    """Return `run_all.sequential.sh`: every task by hand, one after the other, whatever becomes of each."""
+def run_all_script(folders: Sequence[str], servers: Sequence[Server] = ()) -> str:
+    """Return `run_all.sequential.sh`: every task by hand, one after the other, whatever becomes of each.
+
+    Args:
+        folders: those of the tasks.
+        servers: the model servers that they use; all tasks ask the same ones.
+    """
     lines = [
         "#!/bin/sh",
         "# Every task of this run again, one after the other. Exits 1 when one of them failed.",
         _TO_OWN_FOLDER,
     ]
-    if served:
+    for server in servers:
         lines += [
-            'if [ -z "${EVALYARD_BASE_URL:-}" ]; then',
-            f'  exec sh {SERVER_FOLDER}/with_server.sh sh "$(pwd)/run_all.sequential.sh"',
+            f'if [ -z "${{{server.variable("BASE_URL")}:-}}" ]; then',
+            f'  exec sh {server.folder}/with_server.sh sh "$(pwd)/run_all.sequential.sh"',
             "fi",
         ]
     lines += ["failed=0", *(f"sh {quote(folder + '/run.sh')} || failed=1" for folder in folders), 'exit "$failed"']
@@ -167,9 +170,7 @@ def _settings(
     title: str,
     log: str,
     results: str = "",
-    server: str = "",
-    health: str = "",
-    asks: str = "",
+    servers: Sequence[str] = (),
     ready_timeout_s: int = 0,
 ) -> list[str]:
     return [
@@ -179,12 +180,32 @@ def _settings(
         f"title={quote(title)}",
         f"log={quote(log)}",
         f"results={quote(results)}   # the file in artifacts/ without which success is none",
-        f"server={quote(server)}   # the deployment that serves the model, if one does",
-        f"health={quote(health)}",
-        f"asks={quote(asks)}   # runs a command where the server can be asked; empty = here",
+        "# Each model server that it uses: what its variables begin with, folder, health, name, what asks there.",
+        f"servers={quote(chr(10).join(servers))}",
         f"ready_timeout={ready_timeout_s}   # seconds",
         "",
     ]
+
+
+def _server_line(server: Server, asks: str) -> str:
+    return f"{server.variables} ../{server.folder} {server.health_path} {server.name or '-'} {asks}".rstrip()
+
+
+def _described(server: Server, invocation: str) -> str:
+    return f"{server.title.capitalize()} of evalyard run {invocation} (recipe {server.recipe})"
+
+
+def _models(servers: Iterable[Server]) -> dict[str, str]:
+    return {f"{server.env_prefix}_MODEL_ID": server.model_id for server in servers}
+
+
+def _urls(servers: Iterable[Server]) -> dict[str, str]:
+    """Return the variables with the URLs of further servers -> shell text of their values."""
+    return {
+        name: f"${server.variable('BASE_URL')}{quote(path)}"
+        for server in servers
+        for name, path in server.url_variables.items()
+    }
 
 
 def _exports(job: Job) -> dict[str, str]:
@@ -204,8 +225,19 @@ def _server_exports(server: Server, host: str, *, elsewhere: bool = False) -> di
     return {"HOST": host, "EVALYARD_MODEL_ID": server.model_id, **folders, **server.literals}
 
 
-def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, str] | None = None) -> list[str]:
-    """Return the function that sets the environment; its last line is the closing brace."""
+def _prepare(
+    literals: Mapping[str, str],
+    env: EnvVars,
+    runtime: Mapping[str, str] | None = None,
+    urls: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return the function that sets the environment; its last line is the closing brace.
+
+    Args:
+        runtime: variables that are taken from the environment where this runs.
+        urls: what is known only there, as shell text; the values of others may name it, as `${NAME}`.
+    """
+    urls = urls or {}
     values = dict(literals)
     taken_here = dict(runtime or {})
     for name, value in env.items():
@@ -217,7 +249,9 @@ def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, st
         "# The environment; secrets are in .secrets.env and reach only the process that needs them.",
         "prepare() {",
     ]
-    lines += [f"  export {name}={quote(value)}" for name, value in {**_FIXED, **values}.items()]
+    for name, url in urls.items():
+        lines += [f"  {name}={url}", f"  export {name}"]
+    lines += [f"  export {name}={_quoted_around(urls, value)}" for name, value in {**_FIXED, **values}.items()]
     for name, source in taken_here.items():
         lines += [
             f'  if [ -z "${{{source}+set}}" ]; then',
@@ -228,6 +262,15 @@ def _prepare(literals: Mapping[str, str], env: EnvVars, runtime: Mapping[str, st
             f'  export {name}="${source}"',
         ]
     return [*lines, "}"]
+
+
+def _quoted_around(variables: Iterable[str], text: str) -> str:
+    """Return a text for sh that is taken literally, save for `${NAME}` of these variables."""
+    names = "|".join(map(re.escape, variables))
+    if not names or not text:
+        return quote(text)
+    parts = re.split(rf"\$\{{({names})\}}", text)
+    return "".join(f'"${{{part}}}"' if number % 2 else quote(part) for number, part in enumerate(parts) if part)
 
 
 def program_functions(body: str, pre_cmd: str | None = None, post_cmd: str | None = None) -> list[str]:

@@ -1,26 +1,26 @@
 #!/bin/sh
 # Runs a command while the model server of this folder serves: sh with_server.sh COMMAND [ARG ...]
-# The command sees EVALYARD_BASE_URL. The server ends with it.
+# The command sees @VARIABLE@_BASE_URL. The server ends with it.
 CDPATH= cd -- "$(dirname -- "$0")" || exit 1
-PORT=${EVALYARD_PORT:-@PORT@}
+PORT=${@VARIABLE@_PORT:-@PORT@}
 latest=0
 for started in attempts/*/started.json; do
   number=${started#attempts/}
   number=${number%%/*}
   if [ -e "$started" ] && [ "$number" -gt "$latest" ]; then latest=$number; fi
 done
-EVALYARD_BASE_URL=http://@HOST@:$PORT
-EVALYARD_SERVER_EXIT=$(pwd)/attempts/$((latest + 1))/exit.json
-export PORT EVALYARD_BASE_URL EVALYARD_SERVER_EXIT
+@VARIABLE@_BASE_URL=http://@HOST@:$PORT
+@VARIABLE@_SERVER_EXIT=$(pwd)/attempts/$((latest + 1))/exit.json
+export PORT @VARIABLE@_BASE_URL @VARIABLE@_SERVER_EXIT
 
 @BEFORE@command='' server=''
 stop() { if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi; }
 trap stop TERM INT HUP
-(unset EVALYARD_SERVER_EXIT; EVALYARD_QUIET=1 exec sh ./run.sh) &
+(EVALYARD_QUIET=1 exec sh ./run.sh) &
 server=$!
 # It may refuse to begin, beside another one that runs: then no exit file says so.
-EVALYARD_SERVER_PID=$server
-export EVALYARD_SERVER_PID
+@VARIABLE@_SERVER_PID=$server
+export @VARIABLE@_SERVER_PID
 "$@" &
 command=$!
 wait "$command"

@@ -11,8 +11,8 @@ from attrs import evolve
 
 from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.errors import ConfigError
-from evalyard.harness.script import SERVER_FOLDER
 from evalyard.harness.travelling import FIND_PYTHON, package_files
+from evalyard.ids import SERVER_FOLDER
 from evalyard.records import Mount, SecretRef, Server
 from evalyard.serving.commands import MODEL_SERVERS, cache_exports
 from evalyard.specs import DeploymentSpec, EnvVars, ValueSource
@@ -109,7 +109,7 @@ def _check(deployment: DeploymentSpec, *, required: tuple[str, ...] = (), model:
 
 def _problem(deployment: DeploymentSpec, key: str, text: str) -> str:
     place = deployment.places.get(key) or deployment.places.get("", "")
-    return f"{place}: deployment.{key}: {text}" if place else f"deployment.{key}: {text}"
+    return f"{place}: {deployment.path}.{key}: {text}" if place else f"{deployment.path}.{key}: {text}"
 
 
 def _server(
