@@ -234,7 +234,10 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
         situation(evolve(RELEASED, exports={"local": Exported(where="f", failures=1)}), auto_export=("local",)),
         [],
     ),
-    "extensions are told of an end once": (situation(RELEASED, evolve(RELEASED, told=True), listens=True), [TOLD_FIRST]),
+    "extensions are told of an end once": (
+        situation(RELEASED, evolve(RELEASED, told=True), listens=True),
+        [TOLD_FIRST],
+    ),
     "not before it is one": (situation(RUNNING, listens=True), []),
     "also of jobs that were never launched": (situation(CANCELLED, listens=True), [TOLD_FIRST]),
     "once what it left is home": (situation(SUCCEEDED, fetches=True, listens=True), [Collect(job=1)]),

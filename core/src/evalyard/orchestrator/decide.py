@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from evalyard.ids import server_of, server_title
 from evalyard.orchestrator.steps import Abort, Collect, Export, Launch, Matter, Provision, Release, Settle, Step, Tell
 from evalyard.records import NeedKind, Plan
 from evalyard.states import JobState
@@ -89,7 +90,7 @@ def ended_reason(need: NeedHistory) -> str:
     """Return why a job that depends on a need cannot go on, in the words that the user sees."""
     match need.latest.kind:
         case NeedKind.SERVER:
-            return f"the model server ended: {need.latest.reason}"
+            return f"{server_title(server_of(need.key))} ended: {need.latest.reason}"
         case NeedKind.RESOURCE:
             return f"'{need.key}', which it needs, ended: {need.latest.reason}"
         case _:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import define, frozen
 
-from evalyard.errors import EvalyardError
+from evalyard.errors import EvalyardError, UsageError
 from evalyard.harness.evidence import attempt_folder, read_exit, read_start
 from evalyard.harness.logs import read_log
-from evalyard.harness.script import SERVER_FOLDER
+from evalyard.ids import server_folder, server_of
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.survey import record_by_hand, runs_by_hand
 from evalyard.records import LogChunk
@@ -72,8 +72,9 @@ class Reader:
                 for line in self._available(source):
                     found = True
                     yield line
-            pause = FASTEST_POLL_S if found else min(pause * 1.5, SLOWEST_POLL_S)
-            if not all(source.ended for source in self.sources):
+            wanted = [source.run.invocation.connection.poll_interval_s for source in self.sources if not source.ended]
+            if wanted:
+                pause = FASTEST_POLL_S if found else min(pause * 1.5, max(SLOWEST_POLL_S, *wanted))
                 wait(pause)
 
     def _available(self, source: _Source) -> Iterator[Line]:
@@ -94,9 +95,22 @@ class Reader:
 
 
 def read_logs(runs: Sequence[tuple[OpenRun, Sequence[int]]], role: str = "client") -> Reader:
-    """Return a reader of the logs of these jobs (numbers, by run)."""
-    for run, _ in runs:
-        record_by_hand(run.store, run.history())
+    """Return a reader of the logs of these jobs (numbers, by run).
+
+    Args:
+        role: `client`, `server`, or the name of a further model server.
+
+    Raises:
+        UsageError: no server of these runs is called so.
+    """
+    histories = [run.history() for run, _ in runs]
+    others = {name for history in histories for need in history.needs if (name := server_of(need.key))}
+    roles = ("client", "server", *sorted(others))
+    role = role.lower().replace("_", "-")
+    if role not in roles:
+        raise UsageError(f"no server is called '{role}' here", hint=f"--role takes {', '.join(roles)}")
+    for (run, _), history in zip(runs, histories, strict=True):
+        record_by_hand(run.store, history)
     return Reader(sources=tuple(_Source(run, number) for run, numbers in runs for number in numbers), role=role)
 
 
@@ -117,8 +131,8 @@ def _read_by_hand(source: _Source, role: str, number: int) -> LogChunk:
     start = read_start(folder, number)
     # Found out before the log is read, or its last lines could be missed.
     ended = read_exit(folder, number) is not None or start is None or not runs_by_hand(start.pid)
-    if role == "server":
-        path = folder.parent / SERVER_FOLDER / "logs" / "server.log"
-    else:
+    if role == "client":
         path = attempt_folder(folder, number) / "logs" / "stdout.log"
+    else:
+        path = folder.parent / server_folder("" if role == "server" else role) / "logs" / "server.log"
     return read_log(path, source.cursor, CHUNK_BYTES, writer_ended=ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import evolve, frozen
@@ -12,12 +12,13 @@ from evalyard.catalogue.tasks import catalogue
 from evalyard.errors import ConfigError
 from evalyard.harness.adapters import harness_for
 from evalyard.harness.places import INSIDE
-from evalyard.harness.script import SERVER_FOLDER, run_all_script
+from evalyard.harness.script import run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
 from evalyard.records import Invocation, Job, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
 from evalyard.scoring.card import CARD_FILE, card_for, render_card, with_card
 from evalyard.secrets import SECRETS_FILE
+from evalyard.serving.auxiliary import addresses, auxiliary_servers, endpoint_with_servers, with_servers
 from evalyard.serving.recipes import secret_refs, server_for
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec, ValueSource
 
@@ -55,22 +56,36 @@ def plan_attempts(
     Raises:
         ConfigError: tasks, parameters or the deployment are not what they may be; all that is wrong at once.
     """
-    _check_servers(spec)
+    _check_servers(spec, session)
     server = server_for(spec.deployment) if spec.deployment else None
-    shared = _run_files(spec, invocation, server)
+    auxiliary = auxiliary_servers(spec.auxiliary_deployments)
+    servers = (server, *auxiliary) if server else auxiliary
+    shared = _run_files(spec, invocation, servers)
     known = catalogue(spec.catalogue)
-    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)] + list(server.secrets if server else ())
-    passed_on = _taken_where_it_runs(spec, server)
+    given = endpoint_with_servers(spec.endpoint, auxiliary)
+    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)]
+    refs += [ref for one in servers for ref in one.secrets]
+    passed_on = _taken_where_it_runs(spec, servers)
     secret_variables = tuple(sorted({ref.variable for ref in refs} - passed_on))
     plans: list[Plan] = []
     problems: dict[str, None] = {}
     for attempt in attempts:
-        header, task = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
+        header, asked = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
         try:
-            benchmark = resolve(task, spec.endpoint, known)
-            endpoint = _endpoint(spec.endpoint, task, benchmark, server, session.server_key)
-            harness = harness_for(task, endpoint, benchmark, header.folder)
-            card = card_for(spec, invocation, header.number, task, harness=harness, endpoint=endpoint, server=server)
+            benchmark = resolve(asked, given, known)
+            endpoint = _endpoint(given, asked, benchmark, server, session.server_key)
+            task, urls = with_servers(asked, auxiliary), addresses(auxiliary)
+            harness = harness_for(task, endpoint, benchmark, header.folder, addresses=urls)
+            card = card_for(
+                spec,
+                invocation,
+                header.number,
+                asked,
+                harness=harness,
+                endpoint=endpoint,
+                server=server,
+                auxiliary=auxiliary,
+            )
             card_file = PlannedFile(path=f"{header.folder}/{CARD_FILE}", text=render_card(card))
             job = Job(
                 invocation=invocation.id,
@@ -79,9 +94,10 @@ def plan_attempts(
                 mark=attempt.mark,
                 task=task,
                 harness=harness,
-                contained=harness_for(task, endpoint, benchmark, header.folder, INSIDE),
+                contained=harness_for(task, endpoint, benchmark, header.folder, INSIDE, urls),
                 endpoint=endpoint,
                 server=server,
+                auxiliary=auxiliary,
                 run_dir=invocation.run_dir,
                 folder=header.folder,
                 files=(card_file, *_secrets_file(header.folder, secret_refs(task.env)), *shared),
@@ -114,21 +130,21 @@ def secrets_of(plans: Iterable[Plan]) -> tuple[SecretRef, ...]:
     return tuple(found.values())
 
 
-def _taken_where_it_runs(spec: RunSpec, server: Server | None) -> set[str]:
-    """Return the variables that jobs and server read where they run (`runtime:`): those must reach them."""
+def _taken_where_it_runs(spec: RunSpec, servers: Iterable[Server]) -> set[str]:
+    """Return the variables that jobs and servers read where they run (`runtime:`): those must reach them."""
     jobs = {value.text for task in spec.tasks for value in task.env.values() if value.source is ValueSource.RUNTIME}
-    return jobs | set(server.runtime.values() if server else ())
+    return jobs.union(*(server.runtime.values() for server in servers))
 
 
 def check_trust(spec: RunSpec, *, trusted: bool) -> None:
     """Refuse a stranger's shell text.
 
     Raises:
-        ConfigError: a task or the deployment has a pre_cmd or post_cmd, and the caller does not say that it is trusted.
+        ConfigError: a task or a deployment has a pre_cmd or post_cmd, and the caller does not say that it is trusted.
     """
     gated = [task.name for task in spec.tasks if task.pre_cmd or task.post_cmd]
-    if spec.deployment is not None and spec.deployment.pre_cmd:
-        gated.append("deployment")
+    servers = [*([spec.deployment] if spec.deployment else []), *(one.server for one in spec.auxiliary_deployments)]
+    gated += [server.path for server in servers if server.pre_cmd]
     if gated and not trusted:
         raise ConfigError(
             [f"{', '.join(gated)}: pre_cmd and post_cmd run shell text of the configuration"],
@@ -152,10 +168,12 @@ def check_listed(spec: RunSpec, *, allowed: bool) -> None:
         raise ConfigError(unlisted, hint="if you trust the image: --allow-unlisted, or set EVALYARD_ALLOW_UNLISTED=1")
 
 
-def _check_servers(spec: RunSpec) -> None:
+def _check_servers(spec: RunSpec, session: Session) -> None:
     """Refuse servers that would be asked for in vain."""
-    for section in spec.auxiliary_deployments:
-        raise section.error("", f"executor {spec.execution.name} starts no auxiliary deployments in this version")
+    if spec.auxiliary_deployments and not session.starts_auxiliaries:
+        first = spec.auxiliary_deployments[0].server
+        where = f"{first.places['']}: {first.path}" if first.places else first.path
+        raise ConfigError([f"{where}: executor {spec.execution.name} starts no auxiliary deployments in this version"])
     given = spec.deployment.lepton_config if spec.deployment else None
     if given is not None and spec.execution.name != given.name:
         raise given.error("", f"only executor lepton reads it; remove it (-o ~{given.path})")
@@ -175,16 +193,16 @@ def _endpoint(
     return evolve(given, type=kind, url=None, model_id=server.model_id, api_key_name=key)
 
 
-def _run_files(spec: RunSpec, invocation: Invocation, server: Server | None) -> tuple[PlannedFile, ...]:
+def _run_files(spec: RunSpec, invocation: Invocation, servers: Sequence[Server]) -> tuple[PlannedFile, ...]:
     """Return what the run directory holds beside the tasks' own folders."""
     folders = [header.folder for header in invocation.jobs]
-    again = run_all_script(folders, served=server is not None)
+    again = run_all_script(folders, servers)
     files = [
         PlannedFile(path="config.yaml", text=spec.resolved),
         PlannedFile(path="run_all.sequential.sh", text=again, mode=0o755),
     ]
-    if server is not None:
-        files += _secrets_file(SERVER_FOLDER, server.secrets)
+    for server in servers:
+        files += _secrets_file(server.folder, server.secrets)
     return tuple(files)
 
 

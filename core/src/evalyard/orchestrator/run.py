@@ -32,6 +32,8 @@ class OpenRun:
     _looked_at: float = field(default=0.0, init=False)
     _all_cancelled: bool = field(default=False, init=False)
     _plans: dict[tuple[int, int], Plan] = field(factory=dict, init=False)
+    _read: tuple[int, History] | None = field(default=None, init=False)
+    """How long the journal was, and what it added up to."""
 
     @property
     def id(self) -> str:
@@ -40,7 +42,11 @@ class OpenRun:
 
     def history(self) -> History:
         """Read what has happened until now, by whomever."""
-        return self.store.read(self.id)
+        length = self.store.journal_length(self.id)
+        # It only ever grows. What is appended between the two reads is read again by the next call.
+        if self._read is None or self._read[0] != length:
+            self._read = (length, self.store.read(self.id))
+        return self._read[1]
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Append to the journal."""

@@ -12,6 +12,8 @@ from evalyard.errors import EvalyardError
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.run import OpenRun, job_entry
 from evalyard.orchestrator.steps import ENDING_STEPS
+from evalyard.states import JobState
+from evalyard.store.history import JobHistory
 from evalyard.store.journal import Event
 from evalyard.store.lookup import Selection
 
@@ -19,7 +21,8 @@ AFTER_CANCEL_S = 30.0
 """How long we wait for the backend to confirm an end before we say that it was only asked for."""
 CANCEL_TIMEOUT_S = 600.0
 MOST_AT_ONCE = 16
-_POLL_S = 0.1
+_FIRST_PAUSE_S = 0.1
+_BURIED = "cancelled; the backend knew nothing of it any more"
 
 
 def stop(run: OpenRun, selection: Selection) -> dict[str, str]:
@@ -47,16 +50,38 @@ def stop(run: OpenRun, selection: Selection) -> dict[str, str]:
     conductor.act(ENDING_STEPS)
     numbers = {job.number for job in targets}
     give_up = time.monotonic() + AFTER_CANCEL_S
+    pause_s = _FIRST_PAUSE_S
     while not left:
         conductor.look()
         conductor.act(ENDING_STEPS)
         live = [job for job in run.history().jobs if job.number in numbers and not job.launched.state.final]
         if not live:
             break
+        unmentioned = {name for name, seen in conductor.observations.items() if seen.missing}
+        _bury(run, [job for job in live if job.launched.handle and job.launched.handle.name in unmentioned])
         if time.monotonic() > give_up:
             left = {f"{run.id}.{job.number}": "it was asked to end and has not yet" for job in live}
-        time.sleep(_POLL_S)
+        time.sleep(pause_s)
+        # Somebody waits, so it is asked sooner at first than the backend wants to be asked for hours.
+        pause_s = max(_FIRST_PAUSE_S, min(pause_s * 2, run.invocation.connection.poll_interval_s))
     return left | conductor.actor.remaining
+
+
+def _bury(run: OpenRun, forgotten: Sequence[JobHistory]) -> None:
+    """Note the end of jobs that the backend does not mention, as soon as it says that nothing of them is there.
+
+    What nobody has asked to end gets more time, as schedulers and accounting lag.
+    """
+    handles = [job.launched.handle for job in forgotten if job.launched.handle]
+    try:
+        remaining = {handle.name for handle in run.session.teardown(run.context(CANCEL_TIMEOUT_S), handles)}
+    except EvalyardError:
+        return  # that cannot be said now
+    run.record(
+        job_entry(Event.STATE, job.number, job.launched.number, state=JobState.CANCELLED, reason=_BURIED)
+        for job in forgotten
+        if job.launched.handle and job.launched.handle.name not in remaining
+    )
 
 
 def stop_all(targets: Sequence[tuple[OpenRun, Selection]]) -> dict[str, str]:

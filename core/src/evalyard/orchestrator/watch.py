@@ -15,8 +15,7 @@ from attrs import evolve
 
 from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempt_folder
-from evalyard.harness.script import SERVER_FOLDER
-from evalyard.ids import backend_name
+from evalyard.ids import backend_name, server_folder, server_of, server_title
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles
 from evalyard.records import ExitRecord, Observation
 from evalyard.secrets import redact
@@ -74,14 +73,17 @@ def changes(history: History, observations: Mapping[str, Observation], now: floa
     servers_end = ""
     for need in history.needs:
         attempt = need.latest
-        log = Path(history.invocation.run_dir) / SERVER_FOLDER / "logs" / "server.log"
+        name = server_of(need.key)
+        log = Path(history.invocation.run_dir) / server_folder(name) / "logs" / "server.log"
         for entry in _changed(attempt, observations, now, log):
             entries.append(evolve(entry, need=need.key))
             if entry.state and entry.state.final:
-                servers_end = entry.reason
+                servers_end = f"{server_title(name)} ended: {entry.reason}"
         if attempt.state.final and not attempt.released:
-            servers_end = attempt.reason
+            servers_end = f"{server_title(name)} ended: {attempt.reason}"
     for job in history.jobs:
+        if not job.launched.live:
+            continue
         directory = Path(history.invocation.run_dir) / history.invocation.job(job.number).folder
         log = attempt_folder(directory, job.launched.number) / "logs" / "stdout.log"
         changed = _changed(job.launched, observations, now, log, servers_end)
@@ -121,7 +123,7 @@ def _changed(
     if record is not None and (record.attempt, record.mark) == (attempt.number, attempt.mark):
         state, reason = verdict(attempt, record, "" if record.exit_code == 0 else _last_line(log))
         if servers_end and record.exit_code in SERVER_ENDED_CODES:
-            reason = f"the model server ended: {servers_end}"
+            reason = servers_end
         elif (
             state is JobState.FAILED
             and observation.state in _BACKENDS_ENDS

@@ -136,6 +136,16 @@ def append(path: Path, entries: Iterable[Entry]) -> None:
         raise StoreError(f"cannot record in {path}: {written} of {len(data)} bytes written", hint=_remedy(path))
 
 
+def length(path: Path) -> int:
+    """Return the length of a journal in bytes; 0 = there is none that can be read."""
+    try:
+        # Opened, not just looked up: a network file system then asks whether another machine has written.
+        with path.open("rb") as stream:
+            return os.fstat(stream.fileno()).st_size
+    except OSError:
+        return 0
+
+
 def read(path: Path) -> tuple[tuple[Entry, ...], tuple[Damage, ...]]:
     """Read a journal: the entries that are whole, and what is damaged. An absent journal is empty."""
     try:

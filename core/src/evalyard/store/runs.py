@@ -127,6 +127,10 @@ class Store:
         entries, damage = journal.read(self.folder(invocation) / "journal.jsonl")
         return fold(header, entries, damage)
 
+    def journal_length(self, invocation: str) -> int:
+        """Return how long an invocation's journal is by now, in bytes; 0 = there is none that can be read."""
+        return journal.length(self.folder(invocation) / "journal.jsonl")
+
     def read_all(self) -> tuple[list[History], list[Damage]]:
         """Read every invocation, newest first; one that cannot be read is named and left out."""
         histories: list[History] = []

@@ -25,13 +25,13 @@ def findings(plans: Sequence[Plan], *, which: Which = shutil.which) -> tuple[Fin
     for parent in sorted({str(Path(plan.directory).parent.parent) for plan in plans}):
         found += _folder(Path(parent))
     wanted = {
-        int(need.payload["port"])
+        int(need.payload["port"]): str(need.payload.get("section", "deployment"))
         for plan in plans
         for need in plan.needs
         # A server in a container listens in a network of its own.
         if need.kind is NeedKind.SERVER and need.payload.get("port") and HOST in need.payload.get("base_url", HOST)
     }
-    found += [_port(HOST, port) for port in sorted(wanted)]
+    found += [_port(HOST, port, section) for port, section in sorted(wanted.items())]
     return tuple(found)
 
 
@@ -71,9 +71,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _port(host: str, port: int) -> Finding:
+def _port(host: str, port: int, section: str) -> Finding:
     if port_in_use(host, port):
-        return _error("server port", f"{host}:{port} is in use", "set deployment.port to another one, or 0 for any")
+        return _error("server port", f"{host}:{port} is in use", f"set {section}.port to another one, or 0 for any")
     return Finding(severity=Severity.OK, subject="server port", message=f"{host}:{port} is free")
 
 

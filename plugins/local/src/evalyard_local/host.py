@@ -5,6 +5,7 @@ A container has such a process as well: the script that made it and stays until 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from attrs import evolve
 
 from evalyard import (
     REVOKED_FOLDER,
-    SERVER_FOLDER,
     BackendError,
     EvalyardError,
     ExitRecord,
@@ -30,6 +30,7 @@ from evalyard import (
     read_exit,
     read_log,
     read_start,
+    server_folder,
 )
 from evalyard_local import processes
 from evalyard_local.docker.script import CONTAINER_VARIABLE, KEEP_VARIABLE, NETWORK_VARIABLE, SERVER_CONTAINER
@@ -41,11 +42,12 @@ KILLED = "the job script was killed before it could record how it ended"
 RESTARTED = "this machine was restarted while it ran"
 
 
-def start_job(plan: Plan, owner: str) -> Handle | LaunchError:
+def start_job(plan: Plan, owner: str, deadline: float = math.inf) -> Handle | LaunchError:
     """Start one job's script, or adopt the one that runs already.
 
     Args:
         owner: the launcher that it belongs to.
+        deadline: until when to wait for it, on the clock of `time.monotonic()`.
     """
     attempt = Attempt(directory=Path(plan.directory), number=plan.attempt, mark=plan.mark)
     wish = Settled(
@@ -59,7 +61,9 @@ def start_job(plan: Plan, owner: str) -> Handle | LaunchError:
         choices = settle(attempt, wish)
         if choices.container:
             variables[KEEP_VARIABLE] = choices.keep
-        record = processes.start(attempt, plan.argv, variables, withheld=plan.payload.get("withheld", ()))
+        record = processes.start(
+            attempt, plan.argv, variables, withheld=plan.payload.get("withheld", ()), deadline=deadline
+        )
     except EvalyardError as error:
         return LaunchError(message=error.message, transient=error.transient)
     return _handle(plan.name, attempt, record, choices)
@@ -88,7 +92,8 @@ def start_server(need: Need, owner: str) -> Handle:
     choices = settle(attempt, wish)
     variables = {OWNER_VARIABLE: owner, NAME_VARIABLE: need.name, **need.environment, "PORT": str(choices.port)}
     if choices.container:
-        variables |= {SERVER_CONTAINER: choices.container, NETWORK_VARIABLE: choices.outputs["network"]}
+        container = str(need.payload.get("container_variable", SERVER_CONTAINER))
+        variables |= {container: choices.container, NETWORK_VARIABLE: choices.outputs["network"]}
     record = processes.start(attempt, need.argv, variables, withheld=need.payload.get("withheld", ()))
     return _handle(need.name, attempt, record, choices)
 
@@ -160,14 +165,14 @@ def observe(handle: Handle) -> Observation | None:
 
 
 def read_logs(handle: Handle, role: str, cursor: str, limit: int, *, alive: bool) -> LogChunk:
-    """Read on in the log of a job, or of the server beside it.
+    """Read on in the log of a job, or of a server beside it.
 
     Args:
         alive: whether more may come; found out before this call.
     """
     attempt = _attempt(handle)
-    if role == "server" and handle.kind == "job":
-        folder = attempt.directory.parent / SERVER_FOLDER
+    if role != "client" and handle.kind == "job":
+        folder = attempt.directory.parent / server_folder("" if role == "server" else role)
         return read_log(folder / "logs" / "server.log", cursor, limit, writer_ended=not alive)
     file = "server.log" if handle.kind == NeedKind.SERVER else "stdout.log"
     path = attempt_folder(attempt.directory, attempt.number) / "logs" / file

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from evalyard import (
-    SERVER_FOLDER,
     Binding,
     ConfigError,
     Job,
@@ -23,7 +23,6 @@ from evalyard_local.environments import BIN_OUTPUT, BIN_VARIABLE, environment_ne
 from evalyard_local.settings import Settings
 
 FILES_NEED = "files"
-SERVER_NEED = "server"
 HOST = "127.0.0.1"
 
 
@@ -40,11 +39,11 @@ def plan_job(settings: Settings, job: Job) -> Plan:
         program = program_text(job.harness.script, environment)
     script = job_script(job, program=program, ready_timeout_s=settings.endpoint_readiness_timeout)
     files = [PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755), *job.files, *job.harness.files]
-    if job.server is not None:
-        files += _server_files(job.server, job.invocation)
-        needs.append(_server_need(settings, job, job.server))
-        bindings["EVALYARD_BASE_URL"] = Binding(need=SERVER_NEED, output="base_url")
-        bindings["EVALYARD_SERVER_EXIT"] = Binding(need=SERVER_NEED, output="exit_file")
+    check_ports(job.servers)
+    for server in job.servers:
+        files += _server_files(server, job.invocation)
+        needs.append(_server_need(settings, job, server))
+        bindings |= server_bindings(server)
     files_need = Need(key=FILES_NEED, kind=NeedKind.FILES, directory=job.run_dir, files=tuple(files))
     return Plan(
         job=job.id,
@@ -65,25 +64,44 @@ def plan_job(settings: Settings, job: Job) -> Plan:
     )
 
 
+def server_bindings(server: Server) -> dict[str, Binding]:
+    """Return the variables by which the job script finds a model server, and what its handle says of each."""
+    outputs = {"BASE_URL": "base_url", "SERVER_EXIT": "exit_file"}
+    return {server.variable(what): Binding(need=server.key, output=output) for what, output in outputs.items()}
+
+
+def check_ports(servers: Sequence[Server]) -> None:
+    """Refuse servers that would listen at the same place. Raises ConfigError."""
+    taken: dict[int, Server] = {}
+    for server in (server for server in servers if server.port):
+        other = taken.setdefault(server.port, server)
+        if other is not server:
+            raise ConfigError(
+                [f"{server.section}.port: {server.port} is the port of {other.section} too"],
+                hint="set one of them to another port, or to 0 for any free one",
+            )
+
+
 def _server_files(server: Server, invocation: str) -> tuple[PlannedFile, ...]:
-    run = PlannedFile(path=f"{SERVER_FOLDER}/run.sh", text=server_script(server, invocation, host=HOST), mode=0o755)
-    beside = PlannedFile(path=f"{SERVER_FOLDER}/with_server.sh", text=with_server_script(server), mode=0o755)
+    run = PlannedFile(path=f"{server.folder}/run.sh", text=server_script(server, invocation, host=HOST), mode=0o755)
+    beside = PlannedFile(path=f"{server.folder}/with_server.sh", text=with_server_script(server), mode=0o755)
     return (run, beside, *server.files)
 
 
 def _server_need(settings: Settings, job: Job, server: Server) -> Need:
     if server.image and not server.image_by_default:
         raise ConfigError(
-            [f"deployment.image: '{server.image}' is a container, and execution.use_docker is false"],
-            hint="leave the image out and give deployment.command, to serve as a host process",
+            [f"{server.section}.image: '{server.image}' is a container, and execution.use_docker is false"],
+            hint=f"leave the image out and give {server.section}.command, to serve as a host process",
         )
     return Need(
-        key=SERVER_NEED,
+        key=server.key,
         kind=NeedKind.SERVER,
-        directory=f"{job.run_dir}/{SERVER_FOLDER}",
+        directory=f"{job.run_dir}/{server.folder}",
         argv=("sh", "run.sh"),
         environment={"EVALYARD_PYTHON": sys.executable},
         payload={
+            "section": server.section,
             "port": server.port,
             "grace_s": settings.kill_grace_s,
             "withheld": list(job.secret_variables),

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evalyard import (
-    API,
     Context,
     Finding,
     Handle,
@@ -35,8 +34,9 @@ MOST_AT_ONCE = 16
 class Local:
     """Runs each task on this machine: in a container, or as a process."""
 
-    api = API
+    api = 1
     Settings = LocalSettings
+    auxiliary_servers = True
 
     def __init__(self) -> None:
         self._trust = containers.Trust()
@@ -66,9 +66,9 @@ class Local:
     def launch(self, ctx: Context, plans: Sequence[Plan]) -> Mapping[str, Handle | LaunchError]:
         """Start each job's script, side by side: each is waited for until it has its attempt."""
         if len(plans) == 1:
-            return {plans[0].name: host.start_job(plans[0], ctx.owner)}
+            return {plans[0].name: host.start_job(plans[0], ctx.owner, ctx.deadline)}
         with ThreadPoolExecutor(min(len(plans), MOST_AT_ONCE)) as pool:
-            answers = pool.map(lambda plan: host.start_job(plan, ctx.owner), plans)
+            answers = pool.map(lambda plan: host.start_job(plan, ctx.owner, ctx.deadline), plans)
             return {plan.name: answer for plan, answer in zip(plans, answers, strict=True)}
 
     @hookimpl

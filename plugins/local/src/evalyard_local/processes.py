@@ -7,6 +7,7 @@ attempt's mark in its environment. A process id alone proves nothing: ids are re
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -45,13 +46,19 @@ class Attempt:
 
 
 def start(
-    attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str], *, withheld: Sequence[str] = ()
+    attempt: Attempt,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    withheld: Sequence[str] = (),
+    deadline: float = math.inf,
 ) -> StartRecord:
     """Start a script and wait until it, or whoever was faster, has taken the attempt.
 
     Args:
         environment: what it gets beside our own environment.
         withheld: variables of our own environment that it does not get: secrets, which it reads from its own file.
+        deadline: until when to wait, on the clock of `time.monotonic()`.
 
     Raises:
         InvalidJob: the script ended without taking it; the message is what it said.
@@ -74,7 +81,7 @@ def start(
         raise InvalidJob(f"cannot start {' '.join(argv)} in {attempt.directory}: {error.strerror}") from error
     _children.append(process)
     try:
-        record = _await_start(attempt, process)
+        record = _await_start(attempt, process, deadline)
     except KeyboardInterrupt:
         # It has not said that it has the attempt, so whoever undoes this could not find it: it must not begin later.
         with contextlib.suppress(OSError):
@@ -89,14 +96,15 @@ def start(
     return record
 
 
-def _await_start(attempt: Attempt, process: subprocess.Popen[bytes]) -> StartRecord:
-    give_up = time.monotonic() + START_PATIENCE_S
+def _await_start(attempt: Attempt, process: subprocess.Popen[bytes], deadline: float) -> StartRecord:
+    began = time.monotonic()
+    patience_s = min(START_PATIENCE_S, deadline - began)
     while (record := read_start(attempt.directory, attempt.number)) is None:
         if process.poll() is not None and read_start(attempt.directory, attempt.number) is None:
             said = _said(process)
             raise InvalidJob(f"the job script ended before it began: {said or f'exit code {process.returncode}'}")
-        if time.monotonic() > give_up:
-            raise Transient(f"the job script in {attempt.directory} did not begin within {START_PATIENCE_S:.0f} s")
+        if time.monotonic() > began + patience_s:
+            raise Transient(f"the job script in {attempt.directory} did not begin within {patience_s:.0f} s")
         time.sleep(_POLL_S)
     return record
 
@@ -147,10 +155,11 @@ def members(attempts: Mapping[str, Attempt]) -> dict[str, list[psutil.Process]]:
         if record is not None and record.mark == attempt.mark and not record.elsewhere:
             sessions[record.pid] = (name, record)
     found: dict[str, list[psutil.Process]] = {}
-    for process in psutil.process_iter() if sessions else ():
+    for pid in psutil.pids() if sessions else ():
         try:
-            session = os.getsid(process.pid)
-            if session not in sessions or not _alive(process):
+            # The cheapest question first: nearly all processes of a machine are somebody else's.
+            session = os.getsid(pid)
+            if session not in sessions or not _alive(process := psutil.Process(pid)):
                 continue
             name, record = sessions[session]
             # The time at which an attempt started tells something about its leader only.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
 from enum import StrEnum
 
-from attrs import Attribute, field, frozen, validators
+from attrs import field, frozen, validators
 
-from evalyard import Connection
+from evalyard import Compute, Connection, Mounts, is_size
 from evalyard_local.docker.arguments import docker_arguments
 
 
@@ -40,26 +38,8 @@ class Keep(StrEnum):
     NONE = "none"
 
 
-@frozen(kw_only=True)
-class Mounts:
-    """Folders of this machine that containers see."""
-
-    deployment: Mapping[str, str] = field(factory=dict)
-    """Host path -> path in the model server's container; `:ro` behind it makes it read-only."""
-    evaluation: Mapping[str, str] = field(factory=dict)
-    """Host path -> path in the harness's container; `:ro` behind it makes it read-only."""
-
-
 def _cpus() -> int:
     return os.cpu_count() or 1
-
-
-_SIZE = re.compile(r"[0-9]+(\.[0-9]+)?[bkmg]?", re.IGNORECASE)
-
-
-def _size(_settings: object, attribute: Attribute[str], value: str) -> None:
-    if value and not _SIZE.fullmatch(value):
-        raise ValueError(f"'{value}' is no size for {attribute.name}; write it as in 512m or 16g")
 
 
 def _arguments(_settings: object, _attribute: object, value: str | tuple[str, ...]) -> None:
@@ -67,7 +47,7 @@ def _arguments(_settings: object, _attribute: object, value: str | tuple[str, ..
 
 
 @frozen(kw_only=True)
-class Settings:
+class Settings(Compute):
     """How evaluations run on this machine."""
 
     output_dir: str
@@ -87,11 +67,7 @@ class Settings:
     """Folders of this machine that containers see."""
     keep: Keep = Keep.FAILED
     """Which ended containers stay: `failed`, `all`, `none`."""
-    cpus: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
-    """The most that one container uses."""
-    memory: str = field(default="", validator=_size)
-    """The most that one container uses, as in `16g`."""
-    shm_size: str = field(default="", validator=_size)
+    shm_size: str = field(default="", validator=is_size)
     """The size of a container's /dev/shm, as in `16g`; Docker's own default is 64m."""
     gpus: str = "auto"
     """What a model server's container gets, as for `docker run --gpus`: `all`, `2`, `device=0,1`; `auto` = all where
@@ -117,7 +93,7 @@ class Settings:
         """Settings that are given and mean nothing without Docker."""
         given = {
             "extra_docker_args": self.extra_docker_args,
-            "mounts": self.mounts.deployment or self.mounts.evaluation,
+            "mounts": self.mounts.deployment or self.mounts.evaluation or self.mounts.auxiliary,
             "pull": self.pull is not Pull.MISSING,
             "keep": self.keep is not Keep.FAILED,
             "cpus": self.cpus,

@@ -18,7 +18,7 @@ cd "$STAND_IN" || exit 99
 printf '%s\\036' "$(printf '%s\\037' "$@")" >>calls
 unreachable() {
   echo 'Cannot connect to the Docker daemon at unix:///x.sock: connect: no such file or directory' >&2
-  exit 1
+  exit "${1:-1}"
 }
 removed() { echo "Error response from daemon: No such container: $1" >&2; exit 1; }
 case "$1 $2" in
@@ -26,16 +26,25 @@ case "$1 $2" in
     [ ! -e absent ] || exit 1
     if [ "$3" = --format ]; then cat user; fi ;;
   'pull '*) [ ! -e unknown ] && rm -f absent ;;
-  'run --detach')
+  'run --detach' | 'run --attach')
     echo "$$" >running
     while [ -e slow ]; do sleep 0.02; done
-    [ -e nothing ] || cat container >"$WORK/$4"
+    for word; do
+      [ -z "${is_file:-}" ] || [ -e nothing ] || cat container >"$WORK/$word"
+      if [ "$word" = --cidfile ]; then is_file=yes; else is_file=; fi
+    done
     while [ -e slow_to_begin ]; do sleep 0.02; done
     if [ -e refused ]; then cat refused >&2; exit 125; fi
-    cat container ;;
+    [ "$2" = --attach ] || exit 0
+    until [ -e state ] || [ -e away ] || [ -e removed ]; do sleep 0.02; done
+    if [ -e away ]; then unreachable 125; fi
+    if [ -e removed ]; then exit 137; fi
+    read -r _ code _ <state
+    exit "$code" ;;
   'container inspect')
     if [ -e away ]; then touch missed; unreachable; fi
     if [ -e removed ]; then removed "$5"; fi
+    if [ -e refused ]; then echo 'created 0 false'; fi
     if [ -e state ]; then cat state; else echo 'running 0 false'; fi ;;
   'wait '*)
     until [ -e state ] || [ -e away ] || [ -e removed ]; do sleep 0.02; done
@@ -52,7 +61,7 @@ case "$1 $2" in
   'version --format') cat platform ;;
 esac
 """
-FAST_SLEEP = 'exec /bin/sleep "$([ "$1" = 1 ] && echo 0.05 || echo "$1")"'
+FAST_SLEEP = 'case $1 in [12]) exec /bin/sleep 0.05 ;; esac; exec /bin/sleep "$1"'
 
 
 @frozen(kw_only=True)
@@ -119,8 +128,8 @@ class StandIn:
     @property
     def run(self) -> list[str]:
         """The words of the one call that made a container, from behind `--cidfile FILE`."""
-        (call,) = self.called("run", "--detach")
-        return call[4:]
+        (call,) = [call for call in self.called("run") if "--cidfile" in call]
+        return call[call.index("--cidfile") + 2 :]
 
 
 def stand_in(folder: Path, work: Path, shell: str = "dash") -> StandIn:

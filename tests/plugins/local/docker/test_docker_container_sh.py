@@ -34,6 +34,12 @@ def launch_it(made: StandIn, shell: str = "dash", **variables: str) -> ExitRecor
     return launch(made.work, made.launched(**variables), shell)
 
 
+def await_container(made: StandIn) -> None:
+    """Wait until the engine has made it."""
+    file = made.work / "attempts" / "1" / "container"
+    until(lambda: file.exists() and file.read_text() == CONTAINER_ID)
+
+
 def told(record: ExitRecord) -> tuple[int, str]:
     return record.exit_code, record.reason
 
@@ -46,9 +52,8 @@ def test_launched_a_container_is_made_waited_for_and_left_to_be_looked_at(shell:
     made = written(tmp_path, shell)
     made.ends()
     assert told(launch_it(made, shell, EVALYARD_IMAGE_USER="")) == (0, "")
-    assert [call[0] for call in made.calls] == ["run", "wait"]
-    assert made.calls[0][1:4] == ["--detach", "--cidfile", "attempts/1/container"]
-    assert made.calls[1] == ["wait", CONTAINER_ID]
+    (call,) = made.calls
+    assert call[:6] == ["run", "--attach", "stdout", "--sig-proxy=false", "--cidfile", "attempts/1/container"]
     assert (made.work / "attempts" / "1" / "container").read_text() == CONTAINER_ID
 
 
@@ -141,7 +146,7 @@ def test_a_container_that_somebody_else_removed_is_no_success_and_says_so(shell:
 def test_an_engine_that_goes_away_for_a_while_changes_nothing(tmp_path: Path) -> None:
     made = written(tmp_path)
     running = start(made.work, made.launched())
-    made.await_call("wait")
+    await_container(made)
     made.answer("away")
     until((made.folder / "missed").exists)
     made.forget("missed")
@@ -151,6 +156,19 @@ def test_an_engine_that_goes_away_for_a_while_changes_nothing(tmp_path: Path) ->
     made.forget("away")
     assert end_of(running) == 5
     assert told_at_the_end(made) == (5, "", "")
+
+
+def test_a_command_that_is_killed_takes_its_container_not_along(tmp_path: Path) -> None:
+    made = written(tmp_path)
+    running = start(made.work, made.launched())
+    await_container(made)
+    os.kill(int((made.folder / "running").read_text()), signal.SIGKILL)
+    made.await_call("wait", CONTAINER_ID)
+    made.ends(5)
+    assert end_of(running) == 5
+    assert told_at_the_end(made) == (5, "", "")
+    assert not made.called("kill")
+    assert not made.called("rm")
 
 
 def told_at_the_end(made: StandIn) -> tuple[int, str, str]:
@@ -169,7 +187,7 @@ def test_a_signal_reaches_the_container_and_its_end_is_waited_for(shell: str, de
     if deaf:
         made.answer("deaf")
     running = start(made.work, made.launched(), shell)
-    made.await_call("wait")
+    await_container(made)
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
     assert told_at_the_end(made) == (143, "", "TERM")
@@ -196,7 +214,7 @@ def test_a_signal_before_the_container_began_is_no_success(shell: str, tmp_path:
     made.answer("slow_to_begin")
     made.answer("state", "created 0 false\n")
     running = start(made.work, made.launched(), shell)
-    until((made.work / "attempts" / "1" / "container").exists)
+    await_container(made)
     running.send_signal(signal.SIGTERM)
     assert end_of(running) == 143
     assert told_at_the_end(made) == (143, "", "TERM")

@@ -222,12 +222,27 @@ def test_a_container_stays_as_long_as_it_is_to_be_kept_and_its_network_never(
     engine: Engine, keep: str, kind: str, succeeded: bool, stays: bool
 ) -> None:
     engine.add(MARKS[0], "running")
-    engine.nets["net"] = {"Id": "net", "Name": "n", "Labels": {"evalyard.token": MARKS[0]}}
+    if kind != "job":  # only servers have networks
+        engine.nets["net"] = {"Id": "net", "Name": "n", "Labels": {"evalyard.token": MARKS[0]}}
     engine.nets["other"] = {"Id": "other", "Name": "o", "Labels": {"evalyard.token": MARKS[1]}}
     held = evolve(handle(kind=kind), data={"keep": keep} if keep else {})
     assert containers.remove(CTX, [held], [], ["ey-1"] if succeeded else []) == ()
     assert [thing["State"] for thing in engine.things.values()] == (["exited"] if stays else [])
     assert list(engine.nets) == ["other"]
+
+
+@pytest.mark.parametrize("keep", ["all", "failed", "none"])
+def test_one_that_never_began_cannot_begin_once_its_job_was_ended(engine: Engine, keep: str) -> None:
+    waiting = engine.add(MARKS[0], "created")
+    assert containers.end(CTX, [handle(keep=keep)], []) == ()
+    assert ("remove", waiting) in engine.done
+
+
+def test_about_what_has_ended_and_stays_the_engine_is_asked_once(engine: Engine) -> None:
+    for mark in MARKS:
+        engine.add(mark)
+    assert containers.remove(CTX, [handle(number, keep="all") for number in range(1, 6)], [], []) == ()
+    assert engine.done == [("list",)]
 
 
 def test_a_removal_that_somebody_else_is_at_is_waited_for(engine: Engine) -> None:

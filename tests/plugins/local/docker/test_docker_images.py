@@ -118,6 +118,7 @@ def test_an_image_that_no_registry_knows_is_taken_as_it_is(
 ) -> None:
     handle = provided(busybox_image, pull)
     assert handle.outputs["digest"] == ""
+    assert handle.outputs["platform"] == docker("version", "--format", "{{.Server.Platform.Name}}")
     assert handle.id.startswith("sha256:")
     assert said() == []
 

@@ -101,9 +101,8 @@ CDPATH= cd -- "$(dirname -- "$0")" || exit 1
 title='smoke (a1b2c3d4.1)'
 log='logs/stdout.log'
 results='results.yml'   # the file in artifacts/ without which success is none
-server=''   # the deployment that serves the model, if one does
-health=''
-asks='docker exec "$EVALYARD_SERVER_CONTAINER"'   # runs a command where the server can be asked; empty = here
+# Each model server that it uses: what its variables begin with, folder, health, name, what asks there.
+servers=''
 ready_timeout=77   # seconds
 
 # The environment; secrets are in .secrets.env and reach only the process that needs them.
@@ -186,6 +185,8 @@ def test_a_plan_with_a_deployment_is_exactly_this() -> None:
             payload={
                 "port": 8123,
                 "base_url": "http://model:8123",
+                "section": "deployment",
+                "container_variable": "EVALYARD_SERVER_CONTAINER",
                 "grace_s": 4.5,
                 "keep": "failed",
                 "withheld": ["MY_KEY"],
@@ -261,6 +262,8 @@ def test_an_endpoint_of_this_machine_is_asked_over_its_own_network_and_the_plan_
     words = words_of(plan)
     assert words[words.index("--network") + 1] == "$network"
     assert "network=host\n" in text_of(plan)
+    need = image_need(IMAGE, "missing").key
+    assert plan.bindings == USER | {"EVALYARD_DOCKER_PLATFORM": Binding(need=need, output="platform")}
     assert plan.payload["network"] == "host"
     (note,) = plan.notes
     assert note.startswith("the endpoint is on this machine, so containers share its network")

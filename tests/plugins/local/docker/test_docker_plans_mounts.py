@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from evalyard import PlannedFile
+from evalyard import Mounts, PlannedFile
 from evalyard.records import Mount, SecretRef
 from evalyard_local.docker.plans import plan_contained
-from evalyard_local.settings import Mounts
 from tests.plugins.local.docker.planning import (
     SETTINGS,
     contained_job,

@@ -267,6 +267,23 @@ def test_a_container_asks_this_machine_by_the_name_that_its_engine_has_for_it(
     assert seen == {"Docker En": f"host {url}", "Docker De": f"bridge {desktop}"}
 
 
+@each_shell
+@pytest.mark.parametrize(("platform", "network"), [("Docker Desktop 4.40.0", "bridge"), ("", "host")])
+def test_an_engine_whose_name_is_known_is_not_asked_for_it(
+    shell: str, platform: str, network: str, tmp_path: Path
+) -> None:
+    made = stand_in(tmp_path / "bin", tmp_path, shell)
+    done = subprocess.run(
+        argv(shell, "-uc", f'{loopback_text("http://localhost:80")}\nprintf "%s" "$network"'),
+        env={**os.environ, **made.variables(), "EVALYARD_DOCKER_PLATFORM": platform},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == network
+    assert made.calls == []
+
+
 @pytest.mark.parametrize(
     ("gpus", "words"),
     [("none", []), ("all", ["--gpus", "all"]), ("2", ["--gpus", "2"]), ("device=0,1", ["--gpus", '"device=0,1"'])],

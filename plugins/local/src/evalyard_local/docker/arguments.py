@@ -11,8 +11,8 @@ OURS = {
     "--name": "the name is how evalyard finds it again",
     "--cidfile": "the id is how evalyard finds it again",
     "--entrypoint": "it starts evalyard's script; set the task's own command instead",
-    "--detach": "it always is",
-    "-d": "it always is",
+    "--detach": "evalyard's script waits for it in the background",
+    "-d": "evalyard's script waits for it in the background",
 }
 """Flags that are refused, and why."""
 

@@ -1,7 +1,9 @@
 # From here on: the same for every container.
-ends=
-trap 'ends=yes' TERM
+ends='' client=''
+trap 'ends=yes; end_client' TERM
 
+# The command that waits for a container, not the container.
+end_client() { if [ -n "$client" ]; then kill -s KILL "$client" 2>/dev/null; fi; }
 give_reason() { printf '%s\n' "$1" >"$EVALYARD_OUTPUT_DIR/.reason"; }
 remove_network() { if [ -n "$made_network" ]; then docker network rm "$made_network" >/dev/null 2>&1; fi; }
 # A second time, as the command can itself be ended by whoever ends this script.
@@ -14,9 +16,12 @@ first_words() {
 }
 
 if [ -n "${EVALYARD_LAUNCH:-}" ]; then
+  # It writes its log itself, so that the log is whole whatever becomes of this script.
   set -- --env EVALYARD_LOG=/evalyard/log "$@"
-elif ! docker image inspect "$image" >/dev/null 2>&1; then
-  docker pull "$image" || exit 125
+  stays='--attach stdout --sig-proxy=false'
+else
+  if ! docker image inspect "$image" >/dev/null 2>&1; then docker pull "$image" || exit 125; fi
+  stays=--detach
 fi
 # An image that runs as somebody else than root could not write here: it runs as whoever these folders belong to.
 user=${EVALYARD_IMAGE_USER-$(docker image inspect --format '{{.Config.User}}' "$image" 2>/dev/null)}
@@ -26,49 +31,49 @@ case ${user%%:*} in
 esac
 
 idfile=attempts/$EVALYARD_ATTEMPT/container
-said=$(docker run --detach --cidfile "$idfile" "$@" 2>&1)
+words=attempts/$EVALYARD_ATTEMPT/.words
+docker run $stays --cidfile "$idfile" "$@" >/dev/null 2>"$words" &
+client=$!
+if [ -n "$ends" ]; then end_client; fi
+wait "$client"
 code=$?
-id=$(cat "$idfile" 2>/dev/null)
-lost=
-if [ "$code" -ne 0 ] && [ -z "$ends" ]; then
-  printf '%s\n' "$said"
-  lost=$(printf '%s\n' "$said" | first_words)
-  # The engine may have gone away just now, and the container have begun all the same: then its end tells.
-  if [ -z "$id" ] || docker rm --force "$id" >/dev/null 2>&1; then
-    give_reason "$lost"
-    remove_network
-    exit "$code"
-  fi
-fi
+if [ -n "$ends" ]; then wait "$client" 2>/dev/null; fi
+client='' id=''
+read -r id 2>/dev/null <"$idfile"
+case $code in 125 | 126 | 127) cat "$words" ;; esac
 if [ -z "$id" ]; then
+  if [ -n "$ends" ]; then code=143; else give_reason "$(first_words <"$words")"; fi
   remove_network
-  exit 143
+  exit "$code"
 fi
-
-# Launched, it writes its log itself, so that the log is whole whatever becomes of this script.
-if [ -z "${EVALYARD_LAUNCH:-}" ]; then docker logs --follow "$id" & fi
+if [ -z "${EVALYARD_LAUNCH:-}" ] && [ "$code" -eq 0 ]; then
+  docker logs --follow "$id" &
+  code=unknown
+fi
 
 state=
-while :; do
-  if [ -n "$ends" ]; then ask_to_end >/dev/null 2>&1; fi
-  code=$(docker wait "$id" 2>/dev/null)
-  # Of one that never began it says 0 as well.
-  if [ "$code" = 0 ] && [ -z "$ends$lost" ]; then break; fi
-  # The engine may have gone away, or have been told to stop: only what it says of the container counts.
+while [ "$code" != 0 ] || [ -n "$ends" ]; do
+  # The client's code may be its own, and the engine may have gone away, or have been told to stop: only what it says of
+  # the container counts.
   state=$(docker container inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' "$id" 2>&1)
   case $state in
     exited\ * | dead\ *) break ;;
-    created\ *) # asked to end before it had begun, or never begun by an engine that went away
-      if [ -z "$ends" ]; then give_reason "$lost"; fi
+    created\ *) # refused, or asked to end before it had begun, or never begun by an engine that went away
       docker rm --force "$id" >/dev/null 2>&1 # the engine may be about to begin it
-      state='exited 143 false' && break
+      state='exited 143 false'
+      [ -z "$ends" ] || break
+      reason=$(first_words <"$words")
+      give_reason "${reason:-its container was made and never started}"
+      remove_network
+      exit "$code"
       ;;
     *[Nn]'o such container'*)
       give_reason 'its container was removed by somebody else'
       state='exited 137 false' && break
       ;;
   esac
-  sleep 1
+  if [ -n "$ends" ]; then ask_to_end >/dev/null 2>&1; fi
+  docker wait "$id" >/dev/null 2>&1 || sleep 1
 done
 case $state in exited\ * | dead\ *)
   code=${state#* }
@@ -95,10 +100,12 @@ if [ -z "${EVALYARD_LAUNCH:-}" ]; then
   wait # for the last of its output
   docker rm --force "$id" >/dev/null 2>&1
   remove_network
-elif [ "${EVALYARD_KEEP:-all}" != all ]; then
+elif [ "${EVALYARD_KEEP:-all}" = none ] || [ "${EVALYARD_KEEP:-all} $code" = 'failed 0' ]; then
   # Perhaps nobody is there to remove it. It goes once its end is on record: until then it is what tells that end.
   record=attempts/$EVALYARD_ATTEMPT/exit.json
   {
+    # Whoever is there is faster, and needs no command for it.
+    sleep 2
     while kill -0 "$PPID" && [ ! -e "$record" ]; do sleep 0.2 || sleep 1; done
     if [ "$EVALYARD_KEEP" = none ]; then wanted=.; else wanted='"exit_code": 0, .*"results": true'; fi
     if grep "$wanted" "$record"; then docker rm "$id"; fi

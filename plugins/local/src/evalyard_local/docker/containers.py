@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from evalyard import BackendError, Context, Handle, JobState, NeedKind, Observation
 from evalyard_local.docker.engine import asking
@@ -62,6 +62,16 @@ class Listed:
     role: str
     owner: str
     running: bool
+    created: bool
+    """Whether it has not begun."""
+
+
+@define
+class Left:
+    """What the engine has of one attempt."""
+
+    containers: list[Listed] = field(factory=list)
+    networks: list[str] = field(factory=list)
 
 
 def contained(handles: Iterable[Handle]) -> list[Handle]:
@@ -114,6 +124,7 @@ def listed(client: DockerClient, **labels: str) -> list[Listed]:
             role=str(item["Labels"].get(f"{LABEL}.role", "")),
             owner=str(item["Labels"].get(OWNER_LABEL, "")),
             running=item.get("State") in ("running", "paused", "restarting", "removing"),
+            created=item.get("State") == "created",
         )
         for item in found
     ]
@@ -166,7 +177,11 @@ def end(ctx: Context, handles: Sequence[Handle], unasked: Collection[str]) -> tu
     Args:
         unasked: names of those that nobody has asked to end: they get SIGTERM and their grace first.
     """
-    return _each(ctx, handles, lambda client, handle: _end(client, handle, asked=handle.name not in unasked))
+
+    def ended(handle: Handle, left: Left) -> bool:
+        return _end(ctx, handle, left, asked=handle.name not in unasked)
+
+    return _each(ctx, handles, ended)
 
 
 def remove(
@@ -179,13 +194,18 @@ def remove(
         succeeded: names of those whose jobs succeeded.
     """
 
-    def removed(client: DockerClient, handle: Handle) -> bool:
-        if not _end(client, handle, asked=handle.name not in unasked):
+    def removed(handle: Handle, left: Left) -> bool:
+        if not _end(ctx, handle, left, asked=handle.name not in unasked):
             return False
         keep = handle.data.get("keep", Keep.NONE)
         failed = handle.kind == "job" and handle.name not in succeeded
         kept = keep == Keep.ALL or (keep == Keep.FAILED and failed)
-        return (kept or _remove_containers(client, handle)) and _remove_networks(client, handle)
+        if left.networks or (left.containers and not kept):
+            with asking(ctx) as client:
+                if not kept:
+                    _remove_containers(client, handle, left)
+                _remove_networks(client, left)
+        return True
 
     return _each(ctx, handles, removed)
 
@@ -210,13 +230,12 @@ def orphans(ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
     )
 
 
-def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, Handle], bool]) -> tuple[Handle, ...]:
+def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[Handle, Left], bool]) -> tuple[Handle, ...]:
     """Do something for each handle of which something is there, side by side; return those where it did not work."""
 
     def done(handle: Handle) -> bool:
         try:
-            with asking(ctx) as client:
-                return act(client, handle)
+            return act(handle, there[handle.mark])
         except BackendError:
             return False
 
@@ -224,8 +243,8 @@ def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, 
         return ()
     try:
         with asking(ctx) as client:
-            networks: list[dict[str, Any]] = client.api.networks(filters={"label": [TOKEN_LABEL]})
-            there = {found.token for found in listed(client)} | {item["Labels"][TOKEN_LABEL] for item in networks}
+            # An engine that begins containers is slow to tell of its networks, and a job has none of its own.
+            there = _left(client, networks=any(handle.kind != "job" for handle in handles))
     except BackendError:
         return tuple(handles)
     present = [handle for handle in handles if handle.mark in there]
@@ -234,23 +253,43 @@ def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[DockerClient, 
     return tuple(handle for handle, answer in zip(present, answers, strict=True) if not answer)
 
 
-def _end(client: DockerClient, handle: Handle, *, asked: bool) -> bool:
+def _left(client: DockerClient, *, networks: bool) -> dict[str, Left]:
+    """Return all that the engine has of ours, by token."""
+    found: dict[str, Left] = {}
+    for container in listed(client):
+        found.setdefault(container.token, Left()).containers.append(container)
+    made: list[dict[str, Any]] = client.api.networks(filters={"label": [TOKEN_LABEL]}) if networks else []
+    for network in made:
+        found.setdefault(network["Labels"][TOKEN_LABEL], Left()).networks.append(network["Id"])
+    return found
+
+
+def _end(ctx: Context, handle: Handle, left: Left, *, asked: bool) -> bool:
     from docker.errors import APIError, NotFound
 
+    unended = [found for found in left.containers if found.running or found.created]
+    if not unended:
+        return True
     grace_s = 0.0 if asked else float(handle.data.get("grace_s", 0.0))
-    running = [found for found in listed(client, **{TOKEN_LABEL: handle.mark}) if found.running]
-    for found in running:
-        with contextlib.suppress(NotFound, APIError):
-            client.api.stop(found.id, timeout=math.ceil(grace_s))
-    return not running or not any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
+    with asking(ctx) as client:
+        for found in unended:
+            with contextlib.suppress(NotFound, APIError):
+                if found.created:
+                    # Its script is gone, and the engine may be about to begin it all the same.
+                    client.api.remove_container(found.id, force=True)
+                else:
+                    client.api.stop(found.id, timeout=math.ceil(grace_s))
+        return not any(found.running for found in listed(client, **{TOKEN_LABEL: handle.mark}))
 
 
-def _remove_containers(client: DockerClient, handle: Handle) -> bool:
+def _remove_containers(client: DockerClient, handle: Handle, left: Left) -> None:
     from docker.errors import APIError, NotFound
 
     give_up = time.monotonic() + _REMOVAL_S
-    while found := listed(client, **{TOKEN_LABEL: handle.mark}):
-        for container in found:
+    waiting = left.containers
+    while waiting:
+        refused = False
+        for container in waiting:
             try:
                 client.api.remove_container(container.id, force=True)
             except NotFound:
@@ -259,15 +298,14 @@ def _remove_containers(client: DockerClient, handle: Handle) -> bool:
                 # Its script may be at it, and the engine refuses to remove one twice at once.
                 if error.status_code != HTTPStatus.CONFLICT or time.monotonic() > give_up:
                     raise
+                refused = True
                 time.sleep(_POLL_S)
-    return True
+        waiting = listed(client, **{TOKEN_LABEL: handle.mark}) if refused else []
 
 
-def _remove_networks(client: DockerClient, handle: Handle) -> bool:
+def _remove_networks(client: DockerClient, left: Left) -> None:
     from docker.errors import NotFound
 
-    networks: list[dict[str, Any]] = client.api.networks(filters={"label": [f"{TOKEN_LABEL}={handle.mark}"]})
-    for network in networks:
+    for network in left.networks:
         with contextlib.suppress(NotFound):
-            client.api.remove_network(network["Id"])
-    return True
+            client.api.remove_network(network)

@@ -47,8 +47,8 @@ def image_need(image: str, pull: str) -> Need:
 def provide(ctx: Context, need: Need) -> Handle:
     """Return a handle of an image that is on the engine, pulled where the policy says so.
 
-    Outputs: `image` as asked for, `id`, the `user` that it runs as (empty = root), and its `digest` in its repository
-    (`sha256:...`; empty for one that no registry knows).
+    Outputs: `image` as asked for, `id`, the `user` that it runs as (empty = root), its `digest` in its repository
+    (`sha256:...`; empty for one that no registry knows), and what the engine's `platform` is called.
 
     Raises:
         BackendError: it cannot be had; the message has Docker's own words.
@@ -62,7 +62,9 @@ def provide(ctx: Context, need: Need) -> Handle:
                 raise absent(image)
             found = _pulled(ctx, client, image, instead=found)
         user = str((found.attrs.get("Config") or {}).get("User") or "")
+        platform = str((client.version().get("Platform") or {}).get("Name", ""))
         outputs = {"image": image, "digest": _digest(image, found), "id": str(found.id), "user": user}
+        outputs["platform"] = platform
     return Handle(name=need.name, mark=need.mark, kind=need.kind, id=outputs["id"], outputs=outputs)
 
 

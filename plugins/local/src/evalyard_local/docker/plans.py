@@ -11,7 +11,6 @@ from evalyard import (
     INSIDE,
     INSIDE_SCRIPT,
     JOB_INSIDE,
-    SERVER_FOLDER,
     Binding,
     ConfigError,
     Job,
@@ -24,6 +23,8 @@ from evalyard import (
     inside_server_script,
     job_script,
     job_variables,
+    mounts_of,
+    server_of,
     server_script,
     server_variables,
     with_server_script,
@@ -33,10 +34,13 @@ from evalyard_local.docker.images import image_need
 from evalyard_local.docker.script import (
     CONTAINER_VARIABLE,
     NETWORK_VARIABLE,
-    SERVER_CONTAINER,
+    PLATFORM_VARIABLE,
     USER_VARIABLE,
     Bind,
     Container,
+    address_flag,
+    address_text,
+    connect_text,
     container_text,
     gpu_text,
     is_loopback,
@@ -44,14 +48,15 @@ from evalyard_local.docker.script import (
     network_text,
     refused_path,
 )
-from evalyard_local.plans import FILES_NEED, SERVER_NEED
+from evalyard_local.plans import FILES_NEED, check_ports, server_bindings
 from evalyard_local.processes import ATTEMPT_VARIABLE
 from evalyard_local.settings import Settings
 
 SERVER_PORT = 8000
 MODEL_HOST = "model"
 """By what name containers of the private network reach the model server."""
-_ASKS = f'docker exec "${SERVER_CONTAINER}"'
+_CONTAINER = "SERVER_CONTAINER"
+"""What the variable with a server's container is called, behind what all its variables begin with."""
 
 
 def plan_contained(settings: Settings, job: Job) -> Plan:
@@ -71,25 +76,25 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
     bindings = {USER_VARIABLE: Binding(need=pulled.key, output="user")}
     files = [*job.files, *job.contained.files]
     network, before, notes = network_of(extra), "", []
-    if job.server is not None:
-        files += _server_files(settings, job, job.server)
-        served = _server_need(settings, job, job.server)
-        needs += [image_need(job.server.image or "", settings.pull), served]
-        outputs = {
-            "EVALYARD_BASE_URL": "base_url",
-            "EVALYARD_SERVER_EXIT": "exit_file",
-            SERVER_CONTAINER: "container",
-            NETWORK_VARIABLE: "network",
-        }
-        bindings |= {name: Binding(need=SERVER_NEED, output=output) for name, output in outputs.items()}
-    elif not network and is_loopback(job.endpoint.url or ""):
+    if job.server is None and not network and is_loopback(job.endpoint.url or ""):
         before = loopback_text(job.endpoint.url or "")
+        bindings[PLATFORM_VARIABLE] = Binding(need=pulled.key, output="platform")
         notes.append(
             "the endpoint is on this machine, so containers share its network (--network host; with Docker Desktop "
             "they ask host.docker.internal)"
         )
+    if network and not has_names(network):
+        check_ports(job.servers)
+    for server in job.servers:
+        makes_network = server is job.servers[0] and not before
+        files += _server_files(settings, job, server, makes_network=makes_network)
+        needs += [image_need(server.image or "", settings.pull), _server_need(settings, job, server)]
+        bindings |= server_bindings(server)
+        bindings[server.variable(_CONTAINER)] = Binding(need=server.key, output="container")
+        if makes_network:
+            bindings[NETWORK_VARIABLE] = Binding(need=server.key, output="network")
     start = container_text(_harness_container(settings, job, image, before))
-    script = job_script(job, start=start, asks=_ASKS, ready_timeout_s=settings.endpoint_readiness_timeout)
+    script = job_script(job, start=start, asks=_asks, ready_timeout_s=settings.endpoint_readiness_timeout)
     files += [
         PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755),
         PlannedFile(path=f"{job.folder}/{INSIDE_SCRIPT}", text=inside_script(job), mode=0o755),
@@ -137,8 +142,13 @@ def _harness_container(settings: Settings, job: Job, image: str, before: str) ->
     if job.task.dataset_dir:
         binds.append(Bind(source=job.task.dataset_dir, target=job.task.dataset_mount_path, read_only=True))
     network = ['--network "$network"'] if before else []
-    if job.server is not None and not network_of(docker_arguments(settings.extra_docker_args)):
-        network = [f'--network "${NETWORK_VARIABLE}"']
+    if not network_of(docker_arguments(settings.extra_docker_args)):
+        if before:
+            before = "\n".join([before, *map(address_text, job.servers)])
+            network += [address_flag(server, _alias(server)) for server in job.servers]
+        elif job.servers:
+            network = [f'--network "${NETWORK_VARIABLE}"']
+            before = "\n".join(connect_text(server, _alias(server)) for server in job.servers[1:])
     return Container(
         title="The container that runs it; what happens in it is in inside.sh.",
         name=f"{job.name}-{_readable(job.task.name)}",
@@ -158,25 +168,25 @@ def _harness_container(settings: Settings, job: Job, image: str, before: str) ->
     )
 
 
-def _server_files(settings: Settings, job: Job, server: Server) -> tuple[PlannedFile, ...]:
-    text = container_text(_server_container(settings, job, server))
+def _server_files(settings: Settings, job: Job, server: Server, *, makes_network: bool) -> tuple[PlannedFile, ...]:
+    text = container_text(_server_container(settings, job, server, makes_network=makes_network))
     script = server_script(server, job.invocation, host="0.0.0.0", start=text)  # noqa: S104 - in its container
-    name = f"ey-{job.invocation}-server-by-hand-$$"
-    before = f"{NETWORK_VARIABLE}={name} {SERVER_CONTAINER}={name}\nexport {NETWORK_VARIABLE} {SERVER_CONTAINER}\n"
-    beside = with_server_script(server, host=_host(settings), before=before)
+    names = [server.variable(_CONTAINER), *([NETWORK_VARIABLE] if makes_network else [])]
+    container = f"ey-{job.invocation}-{server.key}-by-hand-$$"
+    before = "".join(f"{name}={container}\nexport {name}\n" for name in names)
+    beside = with_server_script(server, host=_host(settings, server), before=before)
+    inside = inside_server_script(server, job.invocation)
     return (
-        PlannedFile(path=f"{SERVER_FOLDER}/run.sh", text=script, mode=0o755),
-        PlannedFile(
-            path=f"{SERVER_FOLDER}/{INSIDE_SCRIPT}", text=inside_server_script(server, job.invocation), mode=0o755
-        ),
-        PlannedFile(path=f"{SERVER_FOLDER}/with_server.sh", text=beside, mode=0o755),
+        PlannedFile(path=f"{server.folder}/run.sh", text=script, mode=0o755),
+        PlannedFile(path=f"{server.folder}/{INSIDE_SCRIPT}", text=inside, mode=0o755),
+        PlannedFile(path=f"{server.folder}/with_server.sh", text=beside, mode=0o755),
         *server.files,
     )
 
 
-def _server_container(settings: Settings, job: Job, server: Server) -> Container:
+def _server_container(settings: Settings, job: Job, server: Server, *, makes_network: bool) -> Container:
     extra = docker_arguments(settings.extra_docker_args)
-    here, wanted = f"{SERVER_FOLDER}/", network_of(extra)
+    here, wanted = f"{server.folder}/", network_of(extra)
     own = {file.path.removeprefix(here).split("/")[0] for file in server.files if file.path.startswith(here)}
     binds = [
         Bind(source="artifacts", target=INSIDE.artifacts),
@@ -185,21 +195,23 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
     ]
     flags = list(_resources(settings))
     before = ""
-    if not wanted:
+    if not wanted and makes_network:
         before = network_text()
         flags.append(f'--network "${NETWORK_VARIABLE}"')
-    if not wanted or has_names(wanted):
-        flags.append(f"--network-alias {MODEL_HOST}")
-    if settings.publish_port is not None:
+    if (not wanted and makes_network) or (wanted and has_names(wanted)):
+        flags.append(f"--network-alias {_alias(server)}")
+    elif not wanted:
+        flags.append(f"--add-host {_alias(server)}:127.0.0.1")  # so that it can be asked for its health
+    if settings.publish_port is not None and not server.name:
         flags.append(f'--publish "127.0.0.1:{settings.publish_port}:$PORT"')
     return Container(
         title="The container that serves; what happens in it is in inside.sh.",
-        name=f"ey-{job.invocation}-server",
-        name_variable=SERVER_CONTAINER,
+        name=f"ey-{job.invocation}-{server.key}",
+        name_variable=server.variable(_CONTAINER),
         image=server.image or "",
         command=(f"{JOB_INSIDE}/{INSIDE_SCRIPT}",),
-        labels={"invocation": job.invocation, "role": "server"},
-        binds=(*binds, *_user_binds(settings.mounts.deployment)),
+        labels={"invocation": job.invocation, "role": "server", **({"server": server.name} if server.name else {})},
+        binds=(*binds, *_user_binds(_mounts_of(settings, server))),
         secrets=bool(server.secrets),
         log="logs/server.log",
         variables=server_variables(server),
@@ -217,16 +229,18 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
 def _server_need(settings: Settings, job: Job, server: Server) -> Need:
     if not server.image:
         problem = f"type {server.recipe} needs an image to serve in a container: set it, or pass --no-docker"
-        raise ConfigError([f"deployment.image: {problem}"])
-    port = server.port or SERVER_PORT
+        raise ConfigError([f"{server.section}.image: {problem}"])
+    port = _port(server)
     return Need(
-        key=SERVER_NEED,
+        key=server.key,
         kind=NeedKind.SERVER,
-        directory=f"{job.run_dir}/{SERVER_FOLDER}",
+        directory=f"{job.run_dir}/{server.folder}",
         argv=("sh", "run.sh"),
         payload={
             "port": port,
-            "base_url": f"http://{_host(settings)}:{port}",
+            "base_url": f"http://{_host(settings, server)}:{port}",
+            "section": server.section,
+            "container_variable": server.variable(_CONTAINER),
             "grace_s": settings.kill_grace_s,
             "keep": settings.keep.value,
             "withheld": list(job.secret_variables),
@@ -235,10 +249,26 @@ def _server_need(settings: Settings, job: Job, server: Server) -> Need:
     )
 
 
-def _host(settings: Settings) -> str:
-    """Return by what name a harness's container reaches the model server."""
+def _asks(server: Server) -> str:
+    return f'docker exec "${server.variable(_CONTAINER)}"'
+
+
+def _port(server: Server) -> int:
+    return server.port or SERVER_PORT
+
+
+def _alias(server: Server) -> str:
+    return f"{MODEL_HOST}-{server_of(server.key)}" if server.name else MODEL_HOST
+
+
+def _host(settings: Settings, server: Server) -> str:
+    """Return by what name a harness's container reaches a model server."""
     network = network_of(docker_arguments(settings.extra_docker_args))
-    return MODEL_HOST if not network or has_names(network) else "127.0.0.1"
+    return _alias(server) if not network or has_names(network) else "127.0.0.1"
+
+
+def _mounts_of(settings: Settings, server: Server) -> Mapping[str, str]:
+    return settings.mounts.auxiliary.get(server.name, {}) if server.name else settings.mounts.deployment
 
 
 def _resources(settings: Settings) -> tuple[str, ...]:
@@ -247,25 +277,23 @@ def _resources(settings: Settings) -> tuple[str, ...]:
 
 
 def _user_binds(mounts: Mapping[str, str]) -> tuple[Bind, ...]:
-    found = []
-    for source, target in mounts.items():
-        path, _, mode = target.rpartition(":") if target.endswith((":ro", ":rw")) else (target, "", "")
-        found.append(Bind(source=source, target=path, read_only=mode == "ro"))
-    return tuple(found)
+    return tuple(
+        Bind(source=mount.source, target=mount.target, read_only=mount.read_only) for mount in mounts_of(mounts)
+    )
 
 
 def _check_paths(settings: Settings, job: Job) -> None:
-    mounts = {**settings.mounts.deployment, **settings.mounts.evaluation}
-    relative = [source for source in mounts if not source.startswith("/")]
+    given = [settings.mounts.deployment, settings.mounts.evaluation, *settings.mounts.auxiliary.values()]
+    mounts = [path for folders in given for path in folders.items()]
+    relative = [source for source, _ in mounts if not source.startswith("/")]
     if relative:
         raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path of this machine"])
-    relative = [target for target in mounts.values() if not target.startswith("/")]
+    relative = [target for _, target in mounts if not target.startswith("/")]
     if relative:
         raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path in the container"])
     asked = [job.task.dataset_dir or "", job.task.dataset_mount_path]
-    if job.server is not None:
-        asked += [path for mount in job.server.mounts for path in (mount.source, mount.target)]
-    bad = refused_path([job.run_dir, *mounts, *mounts.values(), *asked])
+    asked += [path for one in job.servers for mount in one.mounts for path in (mount.source, mount.target)]
+    bad = refused_path([job.run_dir, *(path for pair in mounts for path in pair), *asked])
     if bad:
         raise ConfigError([f"'{bad}': Docker cannot mount a path with a comma, a quote or a line break in it"])
 

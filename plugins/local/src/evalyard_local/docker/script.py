@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from attrs import field, frozen
 
-from evalyard import quote
+from evalyard import Server, quote
 from evalyard_local.processes import MARK_VARIABLE, NAME_VARIABLE, OWNER_VARIABLE
 
 LABEL = "evalyard"
@@ -20,6 +20,8 @@ CONTAINER_VARIABLE = "EVALYARD_CONTAINER"
 SERVER_CONTAINER = "EVALYARD_SERVER_CONTAINER"
 NETWORK_VARIABLE = "EVALYARD_NETWORK"
 USER_VARIABLE = "EVALYARD_IMAGE_USER"
+PLATFORM_VARIABLE = "EVALYARD_DOCKER_PLATFORM"
+"""What the engine calls itself, as `docker version` tells it; without it, the script asks."""
 KEEP_VARIABLE = "EVALYARD_KEEP"
 """Which ended containers stay; without it, all do."""
 
@@ -132,7 +134,7 @@ def loopback_text(url: str) -> str:
     return f"""\
 # The endpoint is on this machine: the container shares its network. Docker Desktop's is not this machine's.
 network=host
-case $(docker version --format '{{{{.Server.Platform.Name}}}}') in
+case ${{{PLATFORM_VARIABLE}-$(docker version --format '{{{{.Server.Platform.Name}}}}')}} in
   *Desktop*) network=bridge EVALYARD_ENDPOINT_URL={other} ;;
 esac"""
 
@@ -159,6 +161,37 @@ if ! docker network inspect "${NETWORK_VARIABLE}" >/dev/null 2>&1; then
     exit 125
   }}
 fi"""
+
+
+def connect_text(server: Server, alias: str) -> str:
+    """Return shell text that brings a further server into the network of the harness, where it is called `alias`."""
+    variable = server.variable("SERVER_CONTAINER")
+    return f"""\
+# {server.title.capitalize()}: other tasks of the run may have connected it before.
+said=$(docker network connect --alias {alias} "${NETWORK_VARIABLE}" "${variable}" 2>&1) || case $said in
+  *'already exists in network'*) ;;
+  *)
+    echo "$said" | tee "$EVALYARD_OUTPUT_DIR/.reason"
+    exit 125
+    ;;
+esac"""
+
+
+def address_text(server: Server) -> str:
+    """Return shell text that finds out where a further server is, for a harness that is in no network with names."""
+    inspect = "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'"
+    return f"""\
+# Where {server.title} is.
+{_address(server)}=$({inspect} "${server.variable("SERVER_CONTAINER")}")"""
+
+
+def address_flag(server: Server, alias: str) -> str:
+    """Return the words that give that address a name."""
+    return f'--add-host "{alias}:${_address(server)}"'
+
+
+def _address(server: Server) -> str:
+    return f"{server.env_prefix.lower()}_address"
 
 
 def gpu_text(gpus: str) -> str:
