@@ -3,7 +3,7 @@
 # Plugins whose SDK is heavy or clashes with others: their tests run in .venvs/<plugin>, not in .venv.
 OWN_VENV := mlflow wandb lepton
 # Those of them that `make test` runs; make test-<plugin> runs any.
-TESTED_APART := mlflow wandb
+TESTED_APART := mlflow wandb lepton
 # Its tests wait for a service more than they compute.
 WORKERS_lepton := -n 4
 
@@ -12,6 +12,8 @@ PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
 # What the tests need beside these.
 DEV_PACKAGES := -e ./plugins/slurm -r constraints-dev.txt
 DEV_PYPROJECTS := plugins/slurm/pyproject.toml constraints-dev.txt
+# How the tests of .venv are shared out; make test WORKERS= runs one after another.
+WORKERS := -n 2 --dist loadfile
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -21,16 +23,17 @@ ifeq (,$(filter help clean,$(MAKECMDGOALS)))
 $(foreach venv,$(VENVS),$(shell sh tools/venv.sh check $(venv) || rm -f $(venv)/.installed $(venv)/.installed-dev))
 endif
 
-.PHONY: help quickstart test test-harnesses lint bench sweep clean $(OWN_VENV:%=test-%)
+.PHONY: help quickstart test test-harnesses lint bench sweep sweep-lepton clean $(OWN_VENV:%=test-%)
 
 help:
 	@echo "make quickstart  install evalyard into .venv, run a small evaluation and show its scores"
-	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it)"
+	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it, WORKERS= runs one test after another)"
 	@echo "make test-lepton the tests of one plugin in its own environment: $(OWN_VENV)"
 	@echo "make test-harnesses  real harnesses, also those of hundreds of megabytes, installed below .venvs/"
 	@echo "make lint        ruff, mypy and the import rules"
 	@echo "make bench       how long commands take (BENCH_ARGS=--check fails when a target is missed)"
 	@echo "make sweep       the full kill-point sweep, of which make test runs a sample"
+	@echo "make sweep-lepton  the same for the Lepton executor, in its own environment"
 	@echo "make clean       remove environments and caches; run directories stay"
 
 quickstart: .venv/.installed
@@ -38,7 +41,7 @@ quickstart: .venv/.installed
 
 # The environments of single plugins come first, so that the closing line of the whole suite is the last one.
 test: $(TESTED_APART:%=test-%) .venv/.installed-dev
-	.venv/bin/python -m pytest $(OWN_VENV:%=--ignore=tests/plugins/%) $(PYTEST_ARGS)
+	.venv/bin/python -m pytest $(WORKERS) $(OWN_VENV:%=--ignore=tests/plugins/%) $(PYTEST_ARGS)
 
 $(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev
 	.venvs/$*/bin/python -m pytest tests/plugins/$* $(WORKERS_$*) $(PYTEST_ARGS)
@@ -57,6 +60,9 @@ bench: .venv/.installed-dev
 
 sweep: .venv/.installed-dev
 	EVALYARD_SWEEP=all .venv/bin/python -m pytest tests/sweep -n auto $(PYTEST_ARGS)
+
+sweep-lepton: .venvs/lepton/.installed-dev
+	EVALYARD_SWEEP=all .venvs/lepton/bin/python -m pytest tests/plugins/lepton/test_lepton_killpoints.py -n auto $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .venvs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -33,10 +33,26 @@ def _why_no_docker() -> str | None:
     return None if probe.returncode == 0 else f"no Docker engine: {probe.stderr.strip()}"
 
 
+def _why_no_gridengine() -> str | None:
+    if missing := [name for name in ("sge_qmaster", "sge_execd", "qconf", "qsub") if shutil.which(name) is None]:
+        return f"{', '.join(missing)} not on PATH"
+    return None if os.geteuid() == 0 else "only root can start a cluster"
+
+
 def _why_no_registry() -> str | None:
     if shutil.which("docker-registry"):
         return _why_no_docker()
     return "docker-registry is not on PATH"
+
+
+# What a machine of a test cluster is made of: a network card, a switch, and files laid over those of /etc.
+_MACHINE = """\
+ip link add card type veth peer name cable
+ip link add switch type bridge
+mount -t tmpfs tmpfs /run
+mkdir /run/files /run/work
+mount -t overlay -o lowerdir=/etc,upperdir=/run/files,workdir=/run/work overlay /etc
+"""
 
 
 def _why_no_slurm() -> str | None:
@@ -45,9 +61,9 @@ def _why_no_slurm() -> str | None:
         return f"{', '.join(missing)} not on PATH"
     if os.geteuid() != 0:
         return "only root can start a cluster"
-    argv = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "true"]
+    argv = ["unshare", "--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec", _MACHINE]
     probe = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return None if probe.returncode == 0 else f"no namespaces: {probe.stderr.strip()}"
+    return None if probe.returncode == 0 else f"no namespaces as the machines of a cluster need: {probe.stderr.strip()}"
 
 
 def _why_no_podman() -> str | None:
@@ -77,6 +93,7 @@ def _why_no_local() -> str | None:
 WHY_ABSENT: dict[str, Callable[[], str | None]] = {
     "browser": _why_no_browser,
     "docker": _why_no_docker,
+    "gridengine": _why_no_gridengine,
     "lepton": _why_no_lepton,
     "local": _why_no_local,
     "podman": _why_no_podman,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester", "tests.backends", "tests.docker_images"]
+pytest_plugins = ["pytester", "tests.backends", "tests.docker_images", "tests.slurm.clusters", "tests.workers"]
 
 KEPT_VARIABLES = {
     "DOCKER_HOST",  # names the engine that tests marked docker use

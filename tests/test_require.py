@@ -62,7 +62,7 @@ def test_present_backend_runs_the_test(run_both: pytest.Pytester, monkeypatch: p
 
 
 def test_misspelt_backend_is_an_error_and_not_a_skip() -> None:
-    with pytest.raises(LookupError, match="docker, lepton, local, podman, registry, slurm"):
+    with pytest.raises(LookupError, match="docker, gridengine, lepton, local, podman, registry, slurm"):
         backends.require_backend("slrum")
 
 

@@ -31,7 +31,7 @@ FLAKY = """
         wait_for: str = ""
 
     class Flaky:
-        api = 0
+        api = 1
         Settings = Settings
         variables = ("FLAKY_TOKEN",)
 
@@ -352,7 +352,7 @@ def test_a_broken_exporter_is_named(yard: Yard, body: str, expected: str) -> Non
     from evalyard import ExportSettings
 
     class Broken:
-        api = 0
+        api = 1
         Settings = ExportSettings
 
         def export(self, ctx, settings, results):

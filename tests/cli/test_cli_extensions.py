@@ -18,7 +18,7 @@ OBSERVER = """
         word: str = "launching"
 
     class Observer:
-        api = 0
+        api = 1
         Settings = Settings
 
         def __init__(self, settings):
@@ -34,7 +34,7 @@ VETO = """
     from evalyard import InvalidJob, hookimpl
 
     class Veto:
-        api = 0
+        api = 1
 
         @hookimpl(wrapper=True)
         def launch(self, ctx, plans):
@@ -45,7 +45,7 @@ PLAIN = """
     from evalyard import hookimpl
 
     class Plain:
-        api = 0
+        api = 1
 
         @hookimpl
         def launch(self, ctx, plans):
@@ -67,7 +67,7 @@ LISTENER = """
         fault: str = ""
 
     class Listener:
-        api = 0
+        api = 1
         Settings = Settings
 
         def __init__(self, settings):
@@ -184,7 +184,7 @@ def test_an_executor_for_another_api_or_claimed_twice_names_the_packages(yard: Y
     install(yard, "future", "class Future:\n    api = 7\n", group="evalyard.executors")
     yard.config(yard.task("one"), execution={"type": "future"})
     done = yard.call("run", "-c", "run.yaml", code=2)
-    assert "stranger-future 1.0 is written for API 7; this evalyard has API 0" in done.err
+    assert "stranger-future 1.0 is written for API 7; this evalyard has API 1" in done.err
     install(yard, "local", "class Local: ...", group="evalyard.executors")
     yard.config(yard.task("one"), name="local.yaml")
     done = yard.call("run", "-c", "local.yaml", code=2)

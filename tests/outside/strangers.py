@@ -12,7 +12,7 @@ from tests.outside.cleanroom import build_wheel
 EXECUTOR = """
 from attrs import frozen
 
-from evalyard import API, Connection, hookimpl
+from evalyard import Connection, hookimpl
 
 
 @frozen(kw_only=True)
@@ -24,7 +24,7 @@ class Settings:
 
 
 class Plugin:
-    api = API
+    api = 1
     Settings = Settings
 
     @hookimpl
@@ -45,11 +45,11 @@ class Plugin:
 """An executor that can be loaded, and does nothing."""
 
 PLAIN = """
-from evalyard import API, hookimpl
+from evalyard import hookimpl
 
 
 class Plugin:
-    api = API
+    api = 1
 
     @hookimpl
     def launch(self, ctx, plans):
@@ -104,7 +104,7 @@ def executor(name: str) -> str:
 
 BROKEN = (
     Stranger(package="evalyard-raises", plugin="raises", source="raise RuntimeError('half an upgrade')"),
-    Stranger(package="evalyard-future", plugin="future", source=executor("future").replace("api = API", "api = 99")),
+    Stranger(package="evalyard-future", plugin="future", source=executor("future").replace("api = 1", "api = 99")),
     Stranger(package="evalyard-mine", plugin="mine", source=executor("mine")),
     Stranger(package="evalyard-mine-too", plugin="mine", source=executor("mine")),
     Stranger(

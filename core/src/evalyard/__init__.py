@@ -18,6 +18,26 @@ if TYPE_CHECKING:
         scores as scores,
         status as status,
     )
+    from evalyard.batch.answers import (
+        BatchAnswer as BatchAnswer,
+    )
+    from evalyard.batch.cluster import (
+        Cluster as Cluster,
+    )
+    from evalyard.batch.executor import (
+        BatchExecutor as BatchExecutor,
+    )
+    from evalyard.batch.plans import (
+        batch_plan as batch_plan,
+    )
+    from evalyard.batch.settings import (
+        BatchSettings as BatchSettings,
+        is_word as is_word,
+    )
+    from evalyard.batch.system import (
+        BatchSystem as BatchSystem,
+        JobRow as JobRow,
+    )
     from evalyard.config.typed import (
         structure as structure,
     )
@@ -89,13 +109,17 @@ if TYPE_CHECKING:
     from evalyard.harness.script import (
         DEFAULT_READY_TIMEOUT_S as DEFAULT_READY_TIMEOUT_S,
         REVOKED_FOLDER as REVOKED_FOLDER,
-        SERVER_FOLDER as SERVER_FOLDER,
         job_script as job_script,
         job_variables as job_variables,
         server_script as server_script,
         server_step_script as server_step_script,
         server_variables as server_variables,
         with_server_script as with_server_script,
+    )
+    from evalyard.ids import (
+        SERVER_FOLDER as SERVER_FOLDER,
+        server_folder as server_folder,
+        server_of as server_of,
     )
     from evalyard.orchestrator.survey import (
         JobStatus as JobStatus,
@@ -145,6 +169,26 @@ if TYPE_CHECKING:
         redact as redact,
         render_env_file as render_env_file,
     )
+    from evalyard.settings.mounts import (
+        Mounts as Mounts,
+        mounts_of as mounts_of,
+    )
+    from evalyard.settings.resources import (
+        Compute as Compute,
+        Disk as Disk,
+        Gpus as Gpus,
+        Resources as Resources,
+        Walltime as Walltime,
+        is_line as is_line,
+        is_size as is_size,
+        is_walltime as is_walltime,
+        size_bytes as size_bytes,
+        walltime_seconds as walltime_seconds,
+    )
+    from evalyard.settings.surroundings import (
+        Credentials as Credentials,
+        Network as Network,
+    )
     from evalyard.specs import (
         CommandSpec as CommandSpec,
         DeploymentSpec as DeploymentSpec,
@@ -167,6 +211,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "evalyard.api.launch": "run",
     "evalyard.api.look": "results scores status",
+    "evalyard.batch.answers": "BatchAnswer",
+    "evalyard.batch.cluster": "Cluster",
+    "evalyard.batch.executor": "BatchExecutor",
+    "evalyard.batch.plans": "batch_plan",
+    "evalyard.batch.settings": "BatchSettings is_word",
+    "evalyard.batch.system": "BatchSystem JobRow",
     "evalyard.config.typed": "structure",
     "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
     "evalyard.exports.context": "ExportContext",
@@ -184,19 +234,25 @@ _HOMES = {
     "evalyard.harness.places": "HARNESS_INSIDE INSIDE JOB_INSIDE LOG_INSIDE Places",
     "evalyard.harness.rundir": "write_run_dir",
     "evalyard.harness.script": (
-        "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER SERVER_FOLDER job_script job_variables server_script "
+        "DEFAULT_READY_TIMEOUT_S REVOKED_FOLDER job_script job_variables server_script "
         "server_step_script server_variables with_server_script"
     ),
+    "evalyard.ids": "SERVER_FOLDER server_folder server_of",
     "evalyard.orchestrator.survey": "JobStatus RunStatus",
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",
     "evalyard.records": (
-        "Binding Connection ExitRecord Finding Handle Harness Job JobCard JobEnd LaunchError LogChunk Mount Need NeedKind "
-        "Observation Plan PlannedFile SecretRef Server Severity"
+        "Binding Connection ExitRecord Finding Handle Harness Job JobCard JobEnd LaunchError LogChunk Mount Need "
+        "NeedKind Observation Plan PlannedFile SecretRef Server Severity"
     ),
     "evalyard.scoring.records": "JobResults Score",
     "evalyard.scoring.select": "full_name label",
     "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",
+    "evalyard.settings.mounts": "Mounts mounts_of",
+    "evalyard.settings.resources": (
+        "Compute Disk Gpus Resources Walltime is_line is_size is_walltime size_bytes walltime_seconds"
+    ),
+    "evalyard.settings.surroundings": "Credentials Network",
     "evalyard.specs": (
         "CommandSpec DeploymentSpec EndpointSpec EnvValue EnvVars ResultFile ResultFormat Section ServerPaths "
         "TaskSpec ValueSource"

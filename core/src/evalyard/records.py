@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from evalyard.ids import backend_name, job_id
+from evalyard.ids import backend_name, job_id, server_folder, server_key, server_title
 from evalyard.specs import EndpointSpec, ResultFile, Section, TaskSpec
 from evalyard.states import JobState
 
@@ -89,6 +89,10 @@ class Server:
 
     recipe: str
     model_id: str
+    name: str = ""
+    """What a further server is called, such as `judge`; empty = it serves the model under test."""
+    env_prefix: str = ""
+    """What the variables begin with by which harnesses find a further server."""
     script: str
     """Shell text that serves on `$PORT` of `$HOST` in the foreground."""
     image: str | None = None
@@ -112,6 +116,40 @@ class Server:
     told: Section | None = None
     """What the configuration tells the executor alone of this server, for the executor's own class."""
 
+    @property
+    def key(self) -> str:
+        """The key of its need, where all jobs of an invocation share it."""
+        return server_key(self.name) if self.name else "server"
+
+    @property
+    def folder(self) -> str:
+        """Where its scripts lie below the run directory."""
+        return server_folder(self.name)
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return server_title(self.name)
+
+    @property
+    def section(self) -> str:
+        """The key path of its section in the configuration."""
+        return f"auxiliary_deployments.{self.name}" if self.name else "deployment"
+
+    @property
+    def variables(self) -> str:
+        """What the variables begin with in which the job script finds it."""
+        return f"EVALYARD_{self.env_prefix}" if self.name else "EVALYARD"
+
+    def variable(self, what: str) -> str:
+        """Return the variable in which the job script finds `what` of it (BASE_URL, SERVER_EXIT)."""
+        return f"{self.variables}_{what}"
+
+    @property
+    def url_variables(self) -> Mapping[str, str]:
+        """Variables by which harnesses find a further server -> the paths of those URLs."""
+        return {f"{self.env_prefix}_{kind.upper()}_URL": path for kind, path in self.paths.items()} if self.name else {}
+
 
 @frozen(kw_only=True)
 class Job:
@@ -128,6 +166,8 @@ class Job:
     endpoint: EndpointSpec
     """Its url and type are always set, unless `server` is: then the URL is known only later."""
     server: Server | None = None
+    auxiliary: tuple[Server, ...] = ()
+    """Further model servers that it uses, such as a judge."""
     run_dir: str
     """Absolute, on the machine where the job runs."""
     folder: str
@@ -149,6 +189,11 @@ class Job:
     def name(self) -> str:
         """The name that the backend shall know this attempt by."""
         return backend_name(self.invocation, self.number, self.attempt)
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Every model server that it uses, that of the model under test first."""
+        return (self.server, *self.auxiliary) if self.server else self.auxiliary
 
     @property
     def directory(self) -> str:
@@ -176,6 +221,8 @@ class JobCard:
     endpoint_type: str = ""
     deployment: str = ""
     """The type of the model server that was started; empty = the endpoint was given."""
+    auxiliary: Mapping[str, str] = field(factory=dict)
+    """The further model servers that were started for it, such as a judge: name -> model."""
     parameters: Mapping[str, Any] = field(factory=dict)
     """What the task was told (`config.params`)."""
     limit_samples: float | None = None
@@ -205,6 +252,8 @@ class Connection:
     address: Mapping[str, str] = field(factory=dict)
     shares_disk: bool = False
     """Whether run directories there are on a disk of this machine, so that an executor that can fetch need not."""
+    poll_interval_s: float = field(default=0.0, eq=False)
+    """Seconds between two questions about a run's jobs, at least: spares a backend that many ask; 0 = as it answers."""
 
     @property
     def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:

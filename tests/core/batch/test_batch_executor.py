@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evalyard import API, BatchExecutor, Connection, Context, Finding, Job, Need, NeedKind, PlannedFile, hookimpl
+from evalyard import BatchExecutor, Connection, Context, Finding, Job, Need, NeedKind, PlannedFile, hookimpl
 from evalyard.plugins.discovery import implements
 from evalyard.plugins.hookspecs import REQUIRED
 from evalyard.plugins.session import Session
@@ -15,7 +15,7 @@ from tests.core.batch.toy import TOY, Toy
 
 
 class ToyExecutor(BatchExecutor):
-    api = API
+    api = 1
     Settings = ToySettings
     system = TOY
 

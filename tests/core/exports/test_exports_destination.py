@@ -58,9 +58,9 @@ def test_what_is_right_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("class Odd:\n    api = 0\n    def export(self, ctx, settings, results): ...", "no attrs class `Settings`"),
+        ("class Odd:\n    api = 1\n    def export(self, ctx, settings, results): ...", "no attrs class `Settings`"),
         (
-            "from evalyard import ExportSettings\nclass Odd:\n    api = 0\n    Settings = ExportSettings",
+            "from evalyard import ExportSettings\nclass Odd:\n    api = 1\n    Settings = ExportSettings",
             "no method `export",
         ),
         ("class Odd:\n    api = 99", "is written for API 99"),

@@ -24,7 +24,7 @@ SOURCE = """
     from evalyard import BackendError, ConfigError, Exported, ExportSettings, SecretError, Transient
 
     class Toy:
-        api = 0
+        api = 1
         Settings = ExportSettings
 
         def export(self, ctx, settings, results):

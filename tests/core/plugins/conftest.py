@@ -24,7 +24,7 @@ class Settings:
         return Connection(executor="toy")
 
 class Toy:
-    api = 0
+    api = 1
     Settings = Settings
     @hookimpl
     def plan(self, settings, job):

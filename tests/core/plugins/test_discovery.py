@@ -22,7 +22,7 @@ WRAPPER = """
 from evalyard import hookimpl
 
 class Audit:
-    api = 0
+    api = 1
     @hookimpl(wrapper=True)
     def launch(self, ctx, plans):
         return (yield)
@@ -94,9 +94,9 @@ def test_a_package_that_cannot_be_imported_is_named_with_its_problem(install: In
 
 @pytest.mark.parametrize("api", ["api = 7", "", "api = None"], ids=["newer", "absent", "none"])
 def test_an_executor_for_another_api_is_refused_with_both_numbers(install: Install, api: str) -> None:
-    install(EXECUTORS, "toy", "Toy", EXECUTOR.replace("api = 0", api))
+    install(EXECUTORS, "toy", "Toy", EXECUTOR.replace("api = 1", api))
     error = why("toy")
-    assert f"written for API {api.partition('= ')[2] or None}; this evalyard has API 0" in error.message
+    assert f"written for API {api.partition('= ')[2] or None}; this evalyard has API 1" in error.message
     assert "evalyard-toy 1.2" in error.message
 
 

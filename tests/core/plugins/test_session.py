@@ -309,7 +309,7 @@ class Settings:
     limit: int = 3
 
 class Audit:
-    api = 0
+    api = 1
     Settings = Settings
     def __init__(self, settings):
         if settings.log == "unusable":
@@ -346,7 +346,7 @@ def test_wrong_settings_of_an_extension_are_refused_with_their_place(install: In
 
 def test_settings_for_an_extension_without_any_are_refused(install: Install) -> None:
     install(EXECUTORS, "toy", "Toy", EXECUTOR)
-    install(EXTENSIONS, "audit", "Audit", "class Audit:\n    api = 0\n")
+    install(EXTENSIONS, "audit", "Audit", "class Audit:\n    api = 1\n")
     with pytest.raises(ConfigError, match="extension 'audit' has no settings"):
         open_session(HERE, [audit(log="x")])
     assert open_session(HERE, [audit(enabled=True)]).warnings == ()

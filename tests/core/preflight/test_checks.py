@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from evalyard.errors import Transient
 from evalyard.plugins.context import Context
@@ -14,7 +15,8 @@ from evalyard.plugins.session import Session
 from evalyard.preflight import checks
 from evalyard.preflight.checks import bare_findings, doctor_findings, run_findings
 from evalyard.records import Connection, Finding, Plan, Severity
-from evalyard.specs import EndpointSpec, RunSpec, Section
+from evalyard.specs import EndpointSpec, RunSpec, Section, TaskSpec
+from tests.core.preflight.endpoint_servers import raw_endpoint, reply, unused_url
 
 
 class Looking:
@@ -53,6 +55,38 @@ def test_only_a_doctor_lets_a_check_take_its_time() -> None:
     session = Session(Looking, Connection(executor="toy", address={"host": "far"}))
     assert looked(run_findings(SPEC, (), session, {})) == ["toy, thorough False, plans 0, {'host': 'far'}"]
     assert looked(doctor_findings(SPEC, (), session, {})) == ["toy, thorough True, plans 0, {'host': 'far'}"]
+
+
+class Far(Looking):
+    """One whose jobs are elsewhere."""
+
+    runs_here = False
+
+
+@pytest.mark.parametrize(("executor", "severity"), [(Looking, Severity.ERROR), (Far, Severity.WARNING)])
+def test_a_silent_endpoint_is_an_error_only_where_jobs_would_hear_the_same(
+    executor: type[Looking], severity: Severity
+) -> None:
+    spec = evolve(SPEC, endpoint=EndpointSpec(url=unused_url(), model_id="m"), tasks=(TaskSpec(name="smoke"),))
+    found = doctor_findings(spec, (), Session(executor, Connection(executor="toy")), {})
+    assert [(one.severity, "where they run" in one.message) for one in found if one.subject == "endpoint"] == [
+        (severity, severity is Severity.WARNING)
+    ]
+
+
+def test_what_an_endpoint_answers_here_counts_for_jobs_elsewhere() -> None:
+    with raw_endpoint(reply(401, {"error": "who are you"})) as server:
+        spec = evolve(SPEC, endpoint=EndpointSpec(url=server.url, model_id="m"), tasks=(TaskSpec(name="smoke"),))
+        found = doctor_findings(spec, (), Session(Far, Connection(executor="toy")), {})
+    assert [one.severity for one in found if one.subject == "endpoint"] == [Severity.ERROR]
+
+
+def test_a_run_warns_of_a_silent_endpoint_as_this_machine_hears_it() -> None:
+    spec = evolve(SPEC, endpoint=EndpointSpec(url=unused_url(), model_id="m"))
+    for executor in (Looking, Far):
+        found = run_findings(spec, (), Session(executor, Connection(executor="toy")), {})
+        (warning,) = [one for one in found if one.subject == "endpoint"]
+        assert (warning.severity, "where they run" in warning.message) == (Severity.WARNING, executor is Far)
 
 
 def installed(name: str) -> Installed:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from evalyard import API, InvalidJob, Job, Plan, hookimpl
+from evalyard import InvalidJob, Job, Plan, hookimpl
 
 
 @frozen(kw_only=True)
@@ -23,7 +23,7 @@ class PolicySettings:
 class SitePolicy:
     """Looks at every plan before anything is sent."""
 
-    api = API
+    api = 1
     Settings = PolicySettings
 
     def __init__(self, settings: PolicySettings) -> None:

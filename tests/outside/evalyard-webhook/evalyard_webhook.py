@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import attrs
 from attrs import frozen
 
-from evalyard import API, Context, JobEnd, Transient, hookimpl
+from evalyard import Context, JobEnd, Transient, hookimpl
 
 
 @frozen(kw_only=True)
@@ -24,7 +24,7 @@ class WebhookSettings:
 class Webhook:
     """Tells a URL."""
 
-    api = API
+    api = 1
     Settings = WebhookSettings
 
     def __init__(self, settings: WebhookSettings) -> None:

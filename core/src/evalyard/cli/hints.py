@@ -36,6 +36,11 @@ def migrate(config: Path) -> str:
     return f"evalyard migrate {shlex.quote(str(config))}"
 
 
+def older_spellings(path: Path, count: int) -> str:
+    """Say that a configuration holds so many older spellings, and what rewrites them."""
+    return f"{count} older spelling{'s' if count > 1 else ''}; {migrate(path)} rewrites them"
+
+
 def kill(*ids: str) -> str:
     """How to end jobs."""
     return f"evalyard kill {' '.join(ids)}"

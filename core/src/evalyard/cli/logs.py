@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -21,7 +21,7 @@ def logs(
     ] = False,
     tail: Annotated[int | None, Parameter(name=["--tail", "-n"], help="Only the last lines of each job.")] = None,
     role: Annotated[
-        Literal["client", "server"], Parameter(help="The harness's log, or the model server's.")
+        str, Parameter(help="client: the harness's log; server: the model server's; NAME: that of a further server.")
     ] = "client",
 ) -> None:
     """Print the logs of jobs; of several jobs interleaved, each line behind its job.

@@ -112,7 +112,7 @@ def run(
 def _show_notes(loaded: Loaded) -> None:
     count = len(loaded.spec.deprecations)
     if count:
-        say(f"note       {count} older spelling{'s' if count > 1 else ''}; {hints.migrate(loaded.path)} rewrites them")
+        say(f"note       {hints.older_spellings(loaded.path, count)}")
 
 
 def _refusal(errors: list[Finding]) -> int:
@@ -136,7 +136,7 @@ def _show_where(run: OpenRun, prepared: Prepared) -> None:
     say(f"directory  {header.run_dir}")
     _show_plan_notes(prepared)
     log = Path(header.run_dir) / header.jobs[0].folder / "logs" / "stdout.log"
-    if Path(header.run_dir).is_dir():
+    if Path(header.run_dir).is_dir() and not run.session.fetches:
         say(f"log        {hints.tail(log)}")
     say(f"follow     {hints.logs(run.id)}")
     say(f"status     {hints.status(run.id)}")

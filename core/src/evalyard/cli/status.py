@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from attrs import define, evolve, field
@@ -24,6 +25,7 @@ from evalyard.cli.render import (
 )
 from evalyard.errors import EXIT_BACKEND, EXIT_JOB_FAILED, EXIT_OK, EvalyardError
 from evalyard.orchestrator.gather import planned_card
+from evalyard.orchestrator.pace import spread
 from evalyard.orchestrator.survey import JobStatus, RunStatus, survey
 from evalyard.secrets import redact
 from evalyard.states import JobState
@@ -55,7 +57,7 @@ def status(
         return EXIT_OK
     statuses = _watch(store, selections) if watch and not json else survey(store, selections)
     while watch and json and not all(status.ended for status in statuses):
-        time.sleep(WATCH_POLL_S)
+        time.sleep(_pause_s(statuses))
         statuses = survey(store, selections)
     if json:
         put_json([status_json(job) for status in statuses for job in status.jobs])
@@ -78,6 +80,12 @@ def _code(statuses: list[RunStatus]) -> int:
     return EXIT_BACKEND if JobState.UNKNOWN in states else EXIT_OK
 
 
+def _pause_s(statuses: Sequence[RunStatus]) -> float:
+    """Return how long to wait before looking again: as long as the backend that wants most rest."""
+    wanted = [status.history.invocation.connection.poll_interval_s for status in statuses if not status.ended]
+    return max([WATCH_POLL_S, *map(spread, wanted)])
+
+
 def _watch(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
     """Look again and again until everything has ended; a live table on a terminal, a line per change in a pipe."""
     if sys.stdout.isatty():
@@ -92,7 +100,7 @@ def _watch(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
                 print(redact(text), flush=True)
         if all(status.ended for status in statuses):
             return statuses
-        time.sleep(WATCH_POLL_S)
+        time.sleep(_pause_s(statuses))
 
 
 def _watch_live(store: Store, selections: tuple[Selection, ...]) -> list[RunStatus]:
@@ -107,7 +115,7 @@ def _watch_live(store: Store, selections: tuple[Selection, ...]) -> list[RunStat
             live.update(rich_table(STATUS_COLUMNS, rows, STATE_STYLES), refresh=True)
             if all(status.ended for status in statuses):
                 return statuses
-            time.sleep(WATCH_POLL_S)
+            time.sleep(_pause_s(statuses))
 
 
 @define

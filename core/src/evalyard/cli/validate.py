@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from evalyard.cli import hints
 from evalyard.cli.options import AsJson, NoDocker, Overrides
-from evalyard.cli.render import put, put_json
+from evalyard.cli.render import put, put_json, say
 from evalyard.config.loaded import load
 from evalyard.errors import EXIT_OK, ConfigError
 from evalyard.orchestrator.begin import prepare
@@ -16,7 +17,8 @@ def validate(config: str, /, *, override: Overrides = (), no_docker: NoDocker = 
         config: The configuration file.
     """
     try:
-        prepared = prepare(load(config, overrides=override, no_docker=no_docker).spec)
+        loaded = load(config, overrides=override, no_docker=no_docker)
+        prepared = prepare(loaded.spec)
     except ConfigError as error:
         if not json:
             raise
@@ -27,4 +29,6 @@ def validate(config: str, /, *, override: Overrides = (), no_docker: NoDocker = 
         put_json({"valid": True, "problems": [], "executor": executor, "jobs": jobs})
     else:
         put(f"valid: {jobs} job{'s' if jobs != 1 else ''} on {executor}")
+        if loaded.spec.deprecations:
+            say(f"note: {hints.older_spellings(loaded.path, len(loaded.spec.deprecations))}")
     return EXIT_OK

@@ -49,7 +49,7 @@ class LocalSettings(ExportSettings):
 class Local:
     """Writes results to files of this machine."""
 
-    api = 0
+    api = 1
     Settings = LocalSettings
 
     def export(self, ctx: ExportContext, settings: LocalSettings, results: Sequence[JobResults]) -> Sequence[Exported]:

@@ -146,7 +146,7 @@ def _load(group: str, name: str, *, what: str, absent: Callable[[str], PluginErr
     entry = importlib.metadata.EntryPoint(name=plugin.name, value=plugin.target, group=group)
     try:
         loaded = entry.load()
-    except Exception as error:  # a stranger's import may raise anything
+    except (Exception, SystemExit) as error:  # a stranger's import may raise anything, or want to exit
         raise PluginError(
             f"{what}: package {plugin.package} {plugin.version} cannot be loaded: {type(error).__name__}: {error}",
             hint=f"pip install --upgrade {plugin.package}",

@@ -93,7 +93,8 @@ def status(ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]
 def logs(ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
     """Return up to `limit` bytes' worth of whole lines after `cursor` ("" = from the start); never wait for more.
 
-    `role` is `client` (the harness) or `server` (the model server that it uses). Bytes that are not UTF-8 are
+    `role` is `client` (the harness), `server` (the model server that it uses) or, where the executor starts further
+    ones (`auxiliary_servers`), the name of one in lower case, as its key has it. Bytes that are not UTF-8 are
     replaced; a character is never split; a last line without a newline is given once the job has ended. `ended` says
     that nothing more will come. A log that does not exist (yet) is an empty chunk.
     """

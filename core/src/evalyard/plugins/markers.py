@@ -4,7 +4,7 @@ import pluggy
 
 PROJECT = "evalyard"
 
-API = 0
+API = 1
 """The version of the hooks. An executor or extension says which one it was written for in its `api` attribute."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -59,7 +59,7 @@ class Session:
         self._executor = executor
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._manager.register(_made(connection.executor, executor), name=connection.executor)
+        self._manager.register(made_plugin(connection.executor, executor), name=connection.executor)
         for extension in extensions:
             self._manager.register(extension)
 
@@ -67,6 +67,16 @@ class Session:
     def server_key(self) -> str | None:
         """The variable in which jobs find the key of a model server that this executor starts; None = it wants none."""
         return getattr(self._executor, "server_key", None)
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether jobs run on this machine, and so reach what it reaches."""
+        return bool(getattr(self._executor, "runs_here", True))
+
+    @property
+    def starts_auxiliaries(self) -> bool:
+        """Whether this executor starts further model servers beside the one under test."""
+        return bool(getattr(self._executor, "auxiliary_servers", False))
 
     def can(self, hook: str) -> bool:
         """Whether the executor has this capability."""
@@ -224,13 +234,13 @@ def _make_extension(section: Section) -> Any:
     settings = getattr(extension, "Settings", None)
     given = evolve(section, data={key: value for key, value in section.data.items() if key != "enabled"})
     if settings is not None:
-        return _made(what, extension, structure(given, settings))
+        return made_plugin(what, extension, structure(given, settings))
     if given.data:
         raise section.error("", f"{what} has no settings")
-    return _made(what, extension)
+    return made_plugin(what, extension)
 
 
-def _made(what: str, cls: type[Any], *arguments: Any) -> Any:
+def made_plugin(what: str, cls: type[Any], *arguments: Any) -> Any:
     """Return an instance of a plugin's class whose hooks fit their specifications."""
     try:
         plugin = cls(*arguments)

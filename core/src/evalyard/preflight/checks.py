@@ -9,7 +9,7 @@ from evalyard.exports.variables import wanted
 from evalyard.plugins.context import Context
 from evalyard.plugins.discovery import LoadFailure, check_executors
 from evalyard.plugins.session import Session, open_session
-from evalyard.preflight.endpoint import reachable
+from evalyard.preflight.endpoint import from_elsewhere, reachable
 from evalyard.preflight.findings import endpoint_findings, secret_findings
 from evalyard.records import Connection, Finding, Plan, Severity
 from evalyard.secrets import SecretSource
@@ -24,12 +24,12 @@ def dry_findings(spec: RunSpec, plans: Sequence[Plan], environ: Mapping[str, str
 def run_findings(
     spec: RunSpec, plans: Sequence[Plan], session: Session, environ: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what to know before a run: quick, and silent about an endpoint that only the backend may reach."""
+    """Return what to know before a run, quickly."""
     found = [*dry_findings(spec, plans, environ), *_backend(plans, session, environ)]
     if spec.deployment is None and spec.endpoint.url:
         finding = reachable(spec.endpoint.url)
         if finding is not None:
-            found.append(finding)
+            found.append(finding if session.runs_here else from_elsewhere(finding))
     return tuple(found)
 
 
@@ -37,10 +37,11 @@ def doctor_findings(
     spec: RunSpec, plans: Sequence[Plan], session: Session, environ: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     """Return everything that can be found out, one real request to the endpoint included."""
+    asked = endpoint_findings(spec, environ)
     return (
         *dry_findings(spec, plans, environ),
         *_backend(plans, session, environ, thorough=True),
-        *endpoint_findings(spec, environ),
+        *(asked if session.runs_here else map(from_elsewhere, asked)),
     )
 
 

@@ -20,7 +20,7 @@ from evalyard.preflight.exchange import NoReply, checked, connect, send
 from evalyard.records import Finding, Severity
 from evalyard.secrets import redact
 
-__all__ = ["EndpointError", "ask_models", "models_url", "only_model", "probe", "reachable"]
+__all__ = ["EndpointError", "ask_models", "from_elsewhere", "models_url", "only_model", "probe", "reachable"]
 
 _SET_MODEL = "-o target.api_endpoint.model_id=NAME"
 _LISTED = 8
@@ -113,6 +113,14 @@ def reachable(url: str, timeout_s: float = 2.0) -> Finding | None:
         finding = on_silence(Question(url=url, timeout_s=timeout_s), silent)
         return evolve(finding, severity=Severity.WARNING)
     return None
+
+
+def from_elsewhere(finding: Finding) -> Finding:
+    """Return what a finding of this machine's means for jobs elsewhere: what is silent here may answer there."""
+    if not finding.unreachable:
+        return finding
+    message = f"{finding.message}, as this machine asks; jobs ask from where they run"
+    return evolve(finding, severity=Severity.WARNING, message=message)
 
 
 def _smallest(kind: str, model_id: str) -> dict[str, Any]:

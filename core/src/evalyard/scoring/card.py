@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,12 +32,14 @@ def card_for(
     harness: Harness,
     endpoint: EndpointSpec,
     server: Server | None,
+    auxiliary: Sequence[Server] = (),
 ) -> JobCard:
     """Return the card of a job.
 
     Args:
         job: its number.
         endpoint: where it will ask; its type is settled.
+        auxiliary: the further model servers that it may ask.
     """
     return JobCard(
         job=job_id(invocation.id, job),
@@ -49,6 +52,7 @@ def card_for(
         endpoint_url="" if server else _bare(endpoint.url or ""),
         endpoint_type=endpoint.type or "",
         deployment=spec.deployment.type if spec.deployment else "",
+        auxiliary={one.name: one.model_id or "" for one in auxiliary},
         parameters={name: value for name, value in task.params.items() if value is not None},
         limit_samples=_limit(task),
         results=harness.results,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalyard import (
-    API,
     Context,
     Finding,
     Handle,
@@ -30,7 +29,7 @@ from evalyard_lepton.settings import Settings as LeptonSettings
 class Lepton:
     """Runs each task as a job in a workspace of DGX Cloud Lepton."""
 
-    api = API
+    api = 1
     Settings = LeptonSettings
     server_key = SERVER_KEY
     runs_here = False

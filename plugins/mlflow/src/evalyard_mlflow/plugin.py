@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Mlflow:
     """One MLflow run for each job."""
 
-    api = 0
+    api = 1
     Settings = MlflowSettings
     variables = (
         "MLFLOW_TRACKING_URI",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalyard import API, BatchExecutor, Context, Finding, Job, Plan, hookimpl
+from evalyard import BatchExecutor, Context, Finding, Job, Plan, hookimpl
 from evalyard_slurm import checks
 from evalyard_slurm.plans import plan_job
 from evalyard_slurm.settings import Settings as SlurmSettings
@@ -14,7 +14,7 @@ from evalyard_slurm.system import SLURM
 class Slurm(BatchExecutor):
     """Runs each task as a job of a Slurm cluster."""
 
-    api = API
+    api = 1
     Settings = SlurmSettings
     system = SLURM
 

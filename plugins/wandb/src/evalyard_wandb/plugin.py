@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Wandb:
     """W&B runs: one for each job, or one for all jobs of a run."""
 
-    api = 0
+    api = 1
     Settings = WandbSettings
     variables = ("WANDB_API_KEY", "WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_MODE", "WANDB_DIR")
 

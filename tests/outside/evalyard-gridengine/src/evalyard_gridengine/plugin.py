@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 from attrs import field, frozen
 
 from evalyard import (
-    API,
     BatchExecutor,
     BatchSettings,
     BatchSystem,
@@ -93,7 +92,7 @@ class GridEngineSettings(BatchSettings, Compute, Walltime, Network, Credentials)
 class GridEngine(BatchExecutor):
     """Runs each task as a job of a Grid Engine cluster."""
 
-    api = API
+    api = 1
     Settings = GridEngineSettings
     system = GRID_ENGINE
 

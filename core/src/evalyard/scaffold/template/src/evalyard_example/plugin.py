@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalyard import (
-    API,
     Context,
     EvalyardError,
     Finding,
@@ -38,7 +37,7 @@ from evalyard_example.states import observation
 class Executor:
     """Runs each task as a process of this machine. REPLACE."""
 
-    api = API
+    api = 1
     auxiliary_servers = True  # it starts further model servers, such as a judge
     Settings = ExecutionSettings
 
