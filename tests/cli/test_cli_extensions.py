@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.yard import Yard
+from tests.cli.yard import Yard, kill
 
 OBSERVER = """
     from attrs import frozen
@@ -246,6 +246,23 @@ def test_a_kill_is_told_too(yard: Yard) -> None:
     yard.await_notes("start one")
     yard.call("kill", invocation)
     yard.await_text(heard, f"{invocation}.1 one CANCELLED False\n")
+
+
+def test_an_end_that_a_broken_extension_missed_is_shown_and_told_once_it_is_mended(yard: Yard) -> None:
+    heard = listening(yard, yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    kill(yard.keeper(invocation).pid)
+    module = yard.folder / "site" / "stranger_listener.py"
+    whole = module.read_text()
+    module.write_text("raise RuntimeError('half an upgrade')")
+    missed = f"extensions were not told that {invocation}.1 ended (extension 'listener' is left out: "
+    assert missed in yard.call("kill", invocation).err
+    assert f"half an upgrade): evalyard kill {invocation}" in yard.call("status", invocation, code=1).err
+    module.write_text(whole)
+    yard.call("kill", invocation)
+    assert heard.read_text() == f"{invocation}.1 one CANCELLED False\n"
+    assert "not told" not in yard.call("status", invocation, code=1).err
 
 
 def test_who_could_not_listen_is_told_again(yard: Yard) -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from tests.cli.yard import Yard, kill
+from tests.cli.yard import Yard, command, kill
 
 
 def test_where_nothing_is_left_behind_gc_says_so(yard: Yard) -> None:
@@ -31,6 +31,36 @@ def test_what_others_run_is_none_of_its_business(yard: Yard) -> None:
     assert done.err == "nothing is left behind\n"
     assert "nothing is left behind" in yard.call("gc").err
     assert yard.states(invocation) == ["RUNNING"]
+
+
+def test_what_runs_under_another_address_of_the_same_backend_is_known_too(yard: Yard) -> None:
+    yard.config(yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    elsewhere(yard, invocation)
+    yard.config(yard.task("two"))
+    yard.call("run", "-c", "run.yaml", "--wait")
+    yard.call("gc", code=None)
+    assert "end one" not in yard.notes()
+    assert [process for process in yard.processes() if yard.gate("one").name in " ".join(command(process))]
+
+
+def elsewhere(yard: Yard, invocation: str) -> None:
+    """Change the record of a run as if the same backend had been reached by another name."""
+    header = yard.home / "runs" / invocation / "invocation.json"
+    record = json.loads(header.read_text())
+    record["connection"]["address"] = {"host": "another-name-of-it"}
+    header.write_text(json.dumps(record))
+
+
+def test_what_a_damaged_record_may_name_stays(yard: Yard) -> None:
+    yard.config(yard.gated("one"))
+    invocation = yard.run("run.yaml")
+    yard.await_notes("start one")
+    (yard.home / "runs" / invocation / "invocation.json").write_text("{")
+    (row,) = json.loads(yard.call("gc", "--json", code=None).out)
+    assert (row["removed"], row["problem"]) == (False, "the record of its run is damaged, and may name it")
+    assert yard.processes()
 
 
 def test_a_model_server_that_nobody_released_goes(yard: Yard) -> None:

@@ -43,10 +43,10 @@ class UsageError(EvalyardError):
 
 
 class ConfigError(UsageError):
-    """The configuration is wrong. Holds every problem found, each already naming its place."""
+    """The configuration is wrong. Holds every problem found, or the only one, each already naming its place."""
 
-    def __init__(self, problems: Sequence[str], *, hint: str | None = None) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, problems: str | Sequence[str], *, hint: str | None = None) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems), hint=hint)
 
 

@@ -51,7 +51,12 @@ def split_job_id(job: str) -> tuple[str, int]:
 
 def backend_name(invocation: str, part: str | int, attempt: int) -> str:
     """Return the name under which a backend knows an attempt of a job (`part` = its number) or of a need (its key)."""
-    return f"ey-{invocation}-{part}-{attempt}"
+    return f"{names_begin(invocation)}{part}-{attempt}"
+
+
+def names_begin(invocation: str) -> str:
+    """Return how all names of an invocation at a backend begin."""
+    return f"ey-{invocation}-"
 
 
 _AUXILIARY = "aux-"

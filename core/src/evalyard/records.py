@@ -357,6 +357,8 @@ class Handle:
     """What bindings refer to, such as `base_url` of a server."""
     data: Mapping[str, str] = field(factory=dict)
     """Anything the plugin needs to find it again."""
+    problem: str = field(default="", eq=False)
+    """Of one that `cancel` or `teardown` returns: why it is still there, in the backend's words."""
 
 
 @frozen(kw_only=True)

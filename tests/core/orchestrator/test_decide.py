@@ -42,7 +42,7 @@ THERE = {"local": Exported(where="results.json")}
 FAILING = {"local": Exported(failures=2, reason="no answer")}
 GIVEN_UP = {"local": Exported(failures=8, reason="no answer", given_up=True)}
 
-TOLD_FIRST = Tell(jobs=(1,))
+TOLD_FIRST = Tell(ends=((1, 1),))
 
 FILES = ("files", NeedKind.FILES)
 SERVER = ("server", NeedKind.SERVER)
@@ -242,6 +242,24 @@ TABLE: dict[str, tuple[Situation, list[Step]]] = {
     "also of jobs that were never launched": (situation(CANCELLED, listens=True), [TOLD_FIRST]),
     "once what it left is home": (situation(SUCCEEDED, fetches=True, listens=True), [Collect(job=1)]),
     "not at once when that failed": (situation(RELEASED, listens=True, resting=(("tell", 1),)), []),
+    "of every attempt that evalyard made, wherever what an earlier one left may be": (
+        situation(
+            [
+                evolve(RELEASED, told=True),
+                evolve(RELEASED, number=2, state=S.FAILED),
+                Attempt(number=3, by_hand=True, sent=True, state=S.FAILED),
+                evolve(RELEASED, number=4, collected=True),
+            ],
+            [RELEASED, evolve(RUNNING, number=2)],
+            fetches=True,
+            listens=True,
+        ),
+        [Tell(ends=((1, 2), (1, 4), (2, 1)))],
+    ),
+    "an end on record is told though an earlier one is not": (
+        situation([RUNNING, evolve(RELEASED, number=2)], listens=True),
+        [Tell(ends=((1, 2),))],
+    ),
     "nobody is told when nobody listens": (situation(RELEASED), []),
     "results come home before they are exported": (
         situation(evolve(SUCCEEDED), fetches=True, auto_export=("local",)),
@@ -317,6 +335,8 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         (situation(RUNNING, listens=True), True),
         (situation(RELEASED, listens=True, resting=(("tell", 1),)), True),
         (situation(evolve(RELEASED, told=True), listens=True), False),
+        (situation([RELEASED, evolve(RELEASED, number=2, told=True)], listens=True), True),
+        (situation([RUNNING, evolve(RELEASED, number=2, told=True)], listens=True), False),
     ],
     ids=[
         "a job waits",
@@ -342,6 +362,8 @@ def test_a_job_that_core_ended_for_a_reason_of_its_own_fails_with_it() -> None:
         "somebody will be to be told",
         "telling failed and rests",
         "everybody knows",
+        "an earlier end was not told",
+        "an earlier end is not on record",
     ],
 )
 def test_a_keeper_is_wanted_while_something_remains_that_only_we_will_do(now: Situation, expected: bool) -> None:

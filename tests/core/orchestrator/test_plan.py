@@ -223,7 +223,7 @@ def test_servers_that_nobody_would_start_are_refused() -> None:
     )
     shape = Section(name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu"})
     with pytest.raises(ConfigError, match="only executor lepton reads it"):
-        planned(spec(task(), deployment=DeploymentSpec(type="demo", lepton_config=shape)))
+        planned(spec(task(), deployment=DeploymentSpec(type="demo", executor_config=shape)))
 
 
 class WithOthers(Recorder):

@@ -50,3 +50,12 @@ def test_a_journal_that_vanished_is_not_remembered(run: OpenRun) -> None:
     run.history()
     (run.store.folder(ID) / "journal.jsonl").unlink()
     assert run.history().jobs[0].latest.state is JobState.PENDING
+
+
+def test_what_could_not_be_read_is_read_again(run: OpenRun) -> None:
+    journal = run.store.folder(ID) / "journal.jsonl"
+    whole = journal.read_bytes()
+    journal.write_bytes(b"#" * len(whole))
+    assert run.history().damage
+    journal.write_bytes(whole)
+    assert run.history().job(1).latest.mark == "mark1"

@@ -102,3 +102,8 @@ def test_an_earlier_attempts_end_is_no_news(tmp_path: Path, clock: Clock) -> Non
 def test_many_jobs_are_looked_at_less_often(tmp_path: Path, clock: Clock) -> None:
     Signs().rest(1.0, running(tmp_path, 500))
     assert len(clock.naps) <= 2
+
+
+def test_a_file_system_that_gives_no_answer_shows_no_sign(tmp_path: Path, clock: Clock) -> None:
+    Signs().rest(PAUSE_S, running(tmp_path / ("x" * 300)))
+    assert sum(clock.naps) == pytest.approx(PAUSE_S)

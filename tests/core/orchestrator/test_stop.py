@@ -11,11 +11,11 @@ from attrs import define, field
 
 from evalyard.errors import Transient
 from evalyard.orchestrator.run import OpenRun
-from evalyard.orchestrator.stop import stop, undo
+from evalyard.orchestrator.stop import AFTER_CANCEL_S, stop, undo
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, ExitRecord, Handle, Job, LogChunk, Observation, Plan
+from evalyard.records import Connection, ExitRecord, Handle, Job, JobEnd, LogChunk, Observation, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt
 from evalyard.store.journal import Entry, Event
@@ -24,6 +24,19 @@ from evalyard.store.runs import Store
 from tests.core.store.records import ID, invocation, plans
 
 NAME = f"ey-{ID}-1-1"
+
+
+@define
+class Clock:
+    """A clock on which two looks fit into one patience."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, _pause_s: float) -> None:
+        self.now += AFTER_CANCEL_S + 1.0
 
 
 @define
@@ -38,6 +51,10 @@ class Book:
     """What the job's script left behind."""
     forgetful: bool = False
     """Whether it mentions no job when it is asked for states."""
+    omissions: int = 0
+    """How many looks are without any job before there is one with it."""
+    faults: int = 0
+    """How often collecting or telling fails before it works."""
     clinging: bool = False
     """Whether it removes nothing."""
 
@@ -64,6 +81,9 @@ class Toy:
 
     @hookimpl
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
+        if self.book.omissions:
+            self.book.omissions -= 1
+            return {}
         if self.book.forgetful:
             return {}
         state = JobState.FAILED if "cancel" in self.book.calls else JobState.RUNNING
@@ -145,8 +165,89 @@ def test_a_job_that_the_backend_has_forgotten_is_over_once_it_says_so(run: OpenR
 def test_a_job_that_is_not_mentioned_and_not_gone_is_not_over(
     run: OpenRun, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evalyard.orchestrator.stop.AFTER_CANCEL_S", 0.0)
+    monkeypatch.setattr("evalyard.orchestrator.stop.time", Clock())
     book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
     book.forgetful = book.clinging = True
     assert stop(run, Selection(invocation=ID)) == {f"{ID}.1": "it was asked to end and has not yet"}
     assert ended(run).state is not JobState.CANCELLED
+
+
+def test_a_job_that_the_backend_forgets_in_the_last_moment_has_ended(
+    run: OpenRun, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalyard.orchestrator.stop.time", Clock())
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    book.forgetful = True
+    assert stop(run, Selection(invocation=ID)) == {}
+    assert (ended(run).state, ended(run).released) == (JobState.CANCELLED, True)
+
+
+def test_a_job_that_one_answer_leaves_out_keeps_the_result_that_the_next_one_has(run: OpenRun, book: Book) -> None:
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    book.omissions = 3  # two before it is asked to end, one after
+    book.exit = ExitRecord(attempt=1, mark="mark1", exit_code=0, results=True)
+    assert stop(run, Selection(invocation=ID)) == {}
+    assert (book.omissions, ended(run).state) == (0, JobState.SUCCEEDED)
+
+
+class Far(Toy):
+    """Brings artifacts home, sooner or later."""
+
+    @hookimpl
+    def fetch(self, ctx: Context, handle: Handle, dest: Path) -> Sequence[str]:
+        self.book.faults -= 1
+        if self.book.faults >= 0:
+            raise Transient("no route to host")
+        return ()
+
+
+@define(eq=False)
+class Ear:
+    """Takes note of ends, sooner or later."""
+
+    book: Book
+
+    @hookimpl
+    def ended(self, ctx: Context, ends: Sequence[JobEnd]) -> None:
+        self.book.faults -= 1
+        if self.book.faults >= 0:
+            raise Transient("nobody answers")
+
+
+@pytest.fixture(params=["collecting", "telling"])
+def late(request: pytest.FixtureRequest, run: OpenRun, book: Book, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What fails, a few times, once a job has ended; says in which words it is left."""
+    monkeypatch.setattr("evalyard.orchestrator.patience.FIRST_PAUSE_S", 0.01)
+    book.jobs[NAME] = Handle(name=NAME, mark="mark1", id="4711")
+    far = request.param == "collecting"
+    toy = type("Answering", (Far if far else Toy,), {"book": book})
+    run.session = Session(toy, Connection(executor="toy"), () if far else [Ear(book)])
+    return "its results were not brought home yet" if far else "the extensions were not told of its end yet"
+
+
+@pytest.mark.usefixtures("late")
+def test_what_follows_an_end_is_waited_for_as_nobody_else_would_do_it(run: OpenRun, book: Book) -> None:
+    book.faults = 3
+    assert stop(run, Selection(invocation=ID)) == {}
+    assert book.faults == -1
+
+
+def test_what_follows_an_end_and_does_not_come_is_left_and_done_by_the_next(
+    run: OpenRun, book: Book, late: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.faults = 3
+    with monkeypatch.context() as impatient:
+        impatient.setattr("evalyard.orchestrator.stop.AFTER_CANCEL_S", -1.0)
+        impatient.setattr("evalyard.orchestrator.patience.FIRST_PAUSE_S", 60.0)
+        assert stop(run, Selection(invocation=ID)) == {f"{ID}.1": late}
+    assert ended(run).state is JobState.CANCELLED
+    assert stop(run, Selection(invocation=ID)) == {}
+    assert book.faults == -1
+
+
+@pytest.mark.usefixtures("late")
+def test_what_follows_an_end_is_left_to_a_keeper(run: OpenRun, book: Book) -> None:
+    book.faults = 1
+    with run.store.keeping(ID):
+        assert stop(run, Selection(invocation=ID)) == {}
+    assert book.faults == 0

@@ -400,3 +400,30 @@ def test_results_are_brought_home_where_no_disk_is_shared() -> None:
     here = Session(type("Near", (Toy,), {"answers": {}}), evolve(HERE, shares_disk=True))
     assert not here.fetches
     assert here.fetch(CTX, HANDLE, Path("/d")) == ()
+
+
+@pytest.mark.parametrize(
+    ("hook", "answer", "said"),
+    [
+        ("find", [HANDLE], "find answered a list; it must answer name -> Handle"),
+        ("launch", {HANDLE.name: "17"}, "launch has a str in its answer; it must answer name -> Handle or LaunchError"),
+        ("cancel", {HANDLE.name: HANDLE}, "cancel answered a dict; it must answer a sequence of Handle"),
+        ("teardown", [HANDLE.name], "teardown has a str in its answer; it must answer a sequence of Handle"),
+        ("logs", "a line", "logs answered a str; it must answer a LogChunk"),
+    ],
+)
+def test_an_answer_of_another_type_is_the_plugins_bug_and_is_named(hook: str, answer: Any, said: str) -> None:
+    toy = session(**{hook: answer})
+    given: dict[str, Any] = {
+        "find": {"names": {HANDLE.name: HANDLE.mark}},
+        "launch": {"plans": [PLAN]},
+        "logs": {"handle": HANDLE, "role": "client", "cursor": "", "limit": 10},
+    }
+    with pytest.raises(PluginError, match=f"toy: {said}"):
+        getattr(toy, hook)(CTX, **given.get(hook, {"handles": [HANDLE]}))
+
+
+def test_a_status_of_another_type_is_unknown_and_says_why() -> None:
+    seen = session(status={HANDLE.name: JobState.RUNNING}).status(CTX, [HANDLE])[HANDLE.name]
+    assert seen.state is JobState.UNKNOWN
+    assert "status has a JobState in its answer; it must answer name -> Observation" in seen.reason

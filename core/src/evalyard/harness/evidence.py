@@ -6,6 +6,7 @@ The format is core's own: plugins hand the text, or the directory where the disk
 from __future__ import annotations
 
 import json
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -116,13 +117,19 @@ def attempts_in(directory: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     numbers = sorted(int(name) for name in names if name.isdecimal())
-    return tuple(number for number in numbers if (directory / "attempts" / str(number) / "started.json").exists())
+    folder = directory / "attempts"
+    return tuple(number for number in numbers if there(folder / str(number) / "started.json"))
 
 
 def attempt_folder(directory: Path, attempt: int) -> Path:
     """Return where an attempt's `logs` and `artifacts` are: the task's directory, or `attempts/<n>` once it is past."""
     kept = directory / "attempts" / str(attempt)
-    return kept if (kept / "logs").exists() else directory
+    return kept if there(kept / "logs") else directory
+
+
+def there(path: Path) -> bool:
+    """Whether something is there, as far as the file system says."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where the file system gives no answer
 
 
 def _read(path: Path) -> str:

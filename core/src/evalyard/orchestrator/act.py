@@ -62,7 +62,8 @@ class Actor:
             history=history,
             plans={job.number: plan for job in history.jobs if (plan := self._plan(job))},
             fetches=self.run.session.fetches,
-            listens=self.run.session.listens,
+            # Who is told is noted for all at once: one who was left out would never be told.
+            listens=self.run.session.listens and not self.run.session.warnings,
             resting=self.patience.resting() | self.outbox.resting(history),
         )
 
@@ -92,7 +93,7 @@ class Actor:
             case Release():
                 return self._release(step, situation)
             case Tell():
-                return self._tell(step.jobs, situation)
+                return self._tell(step, situation)
             case Export():
                 self.outbox.start(step, situation.history)
                 return True
@@ -219,22 +220,32 @@ class Actor:
         self.run.record([job_entry(Event.COLLECTED, number, attempt.number)])
         return True
 
-    def _tell(self, numbers: tuple[int, ...], situation: Situation) -> bool:
-        attempts = {number: situation.history.job(number).launched for number in numbers}
-        ends = [job_end(self.run.store, self.run.invocation, number, attempt) for number, attempt in attempts.items()]
-        failed = ""
+    def _tell(self, step: Tell, situation: Situation) -> bool:
+        reason, again = "", set[int]()
+        jobs = {number for number, _ in step.ends}
         try:
-            self.run.session.ended(self.run.context(TELL_TIMEOUT_S), ends)
+            self.run.session.ended(
+                self.run.context(TELL_TIMEOUT_S),
+                [
+                    job_end(self.run.store, self.run.invocation, number, situation.history.job(number).attempt(attempt))
+                    for number, attempt in step.ends
+                ],
+            )
         except EvalyardError as error:
-            later = [self.patience.again(("tell", number)) for number in numbers]
-            if error.transient and any(later):
-                return False
-            failed = error.message
-            _log.warning("%s", failed)
+            reason = error.message
+            again = {number for number in jobs if error.transient and self.patience.again(("tell", number))}
+        if again:
+            logging.getLogger(NOTICES).info("%s; it is told again", reason)
+        elif reason:
+            _log.warning("%s", reason)
+        for number in jobs - again:
+            self.patience.done(("tell", number))
         self.run.record(
-            job_entry(Event.TOLD, number, attempt.number, reason=failed) for number, attempt in attempts.items()
+            job_entry(Event.TOLD, number, attempt, reason=reason)
+            for number, attempt in step.ends
+            if number not in again
         )
-        return True
+        return not again
 
     def _release(self, step: Release, situation: Situation) -> bool:
         history = situation.history
@@ -271,7 +282,7 @@ class Actor:
             left.update(dict.fromkeys(unclear, error.message))
         try:
             remaining = self.run.session.teardown(self.run.context(), list(handles.values()))
-            left.update({handle.name: "the backend still has it" for handle in remaining})
+            left.update({handle.name: handle.problem or "the backend still has it" for handle in remaining})
         except EvalyardError as error:
             left.update(dict.fromkeys(handles, error.message))
         for name in names:

@@ -73,7 +73,31 @@ def exporting(situation: Situation) -> bool:
 
 def telling(situation: Situation) -> bool:
     """Whether an extension is to be told of ends, now or once there are any."""
-    return situation.listens and not all(job.launched.told for job in situation.history.jobs)
+    return situation.listens and any(
+        not attempt.told and (attempt is job.launched or attempt.state.final)
+        for job in situation.history.jobs
+        for attempt in _made(job)
+    )
+
+
+def ends_to_collect(situation: Situation) -> list[int]:
+    """Return the jobs, by number, that have ended and left something at the backend to be brought home."""
+    jobs = situation.history.jobs if situation.fetches else ()
+    return [job.number for job in jobs if job.launched.state.final and not _collected(job.launched)]
+
+
+def ends_to_tell(situation: Situation) -> list[tuple[int, int]]:
+    """Return the ends, by job and attempt, that extensions are to be told of now."""
+    return [
+        (job.number, attempt.number)
+        for job in situation.history.jobs
+        for attempt in _made(job)
+        # What an earlier attempt left and nobody brought home does not come any more.
+        if attempt.state.final
+        and not attempt.told
+        and (_here(situation, attempt) or attempt is not job.launched)
+        and situation.listens
+    ]
 
 
 def export_matter(destination: str, job: int) -> Matter:
@@ -170,11 +194,9 @@ def _launch(situation: Situation) -> Iterable[Step]:
 
 
 def _collect(situation: Situation) -> Iterable[Step]:
-    if situation.fetches:
-        for job in situation.history.jobs:
-            resting = ("collect", job.number) in situation.resting
-            if not _collected(job.launched) and not resting and job.launched.state.final:
-                yield Collect(job=job.number)
+    for number in ends_to_collect(situation):
+        if ("collect", number) not in situation.resting:
+            yield Collect(job=number)
 
 
 def _release(situation: Situation) -> Iterable[Step]:
@@ -199,17 +221,9 @@ def _release(situation: Situation) -> Iterable[Step]:
 
 
 def _tell(situation: Situation) -> Iterable[Step]:
-    if situation.listens:
-        due = tuple(
-            job.number
-            for job in situation.history.jobs
-            if job.launched.state.final
-            and not job.launched.told
-            and _here(situation, job.launched)
-            and ("tell", job.number) not in situation.resting
-        )
-        if due:
-            yield Tell(jobs=due)
+    due = tuple(end for end in ends_to_tell(situation) if ("tell", end[0]) not in situation.resting)
+    if due:
+        yield Tell(ends=due)
 
 
 def _export(situation: Situation) -> Iterable[Step]:
@@ -243,6 +257,11 @@ def _may_need(situation: Situation, job: JobHistory, key: str) -> bool:
 def _there(situation: Situation, key: str) -> bool:
     need = situation.history.need(key)
     return need is not None and need.latest.handle is not None and not need.latest.state.final
+
+
+def _made(job: JobHistory) -> list[Attempt]:
+    """Return the attempts that evalyard itself made."""
+    return [attempt for attempt in job.attempts if not attempt.by_hand]
 
 
 def _unanswered(attempt: Attempt) -> bool:

@@ -101,6 +101,12 @@ def export(
         raise UsageError("a folder does not say where its results go", hint=f"--dest NAME: {_installed()}")
     for name in destinations if folders else ():
         packages += _of_folders(store, folders, name, given, without)
+    made, errors = _sent(packages)
+    return Deliveries(made=made, without=without, errors=errors)
+
+
+def _sent(packages: Iterable[_Package]) -> tuple[tuple[Delivery, ...], tuple[EvalyardError, ...]]:
+    """Send one package after the other, whatever becomes of each; return what arrived, and what went wrong."""
     made: list[Delivery] = []
     errors: list[EvalyardError] = []
     for package in packages:
@@ -121,7 +127,7 @@ def export(
             )
             for one in exported
         ]
-    return Deliveries(made=tuple(made), without=without, errors=tuple(errors))
+    return tuple(made), tuple(errors)
 
 
 def qualified(overrides: Iterable[str], destinations: Sequence[str]) -> Iterator[str]:

@@ -103,15 +103,24 @@ def read_logs(runs: Sequence[tuple[OpenRun, Sequence[int]]], role: str = "client
     Raises:
         UsageError: no server of these runs is called so.
     """
+    role = role.lower().replace("_", "-")
     histories = [run.history() for run, _ in runs]
     others = {name for history in histories for need in history.needs if (name := server_of(need.key))}
+    if role not in ("client", "server", *others):
+        others |= {name for run, numbers in runs for name in _planned_servers(run, numbers)}
     roles = ("client", "server", *sorted(others))
-    role = role.lower().replace("_", "-")
     if role not in roles:
         raise UsageError(f"no server is called '{role}' here", hint=f"--role takes {', '.join(roles)}")
     for (run, _), history in zip(runs, histories, strict=True):
         record_by_hand(run.store, history)
     return Reader(sources=tuple(_Source(run, number) for run, numbers in runs for number in numbers), role=role)
+
+
+def _planned_servers(run: OpenRun, numbers: Sequence[int]) -> set[str]:
+    """Return what the further model servers of these jobs are called, though none of them may have begun yet."""
+    history = run.history()
+    plans = (run.plan(number, history.job(number).launched.number) for number in numbers)
+    return {name for plan in plans for need in plan.needs if (name := server_of(need.key))}
 
 
 def _read(source: _Source, role: str) -> LogChunk:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection, Hashable, Iterator
+from pathlib import Path
 
 from attrs import evolve, frozen
 
 from evalyard.config import structure
 from evalyard.errors import EvalyardError
-from evalyard.ids import backend_name
+from evalyard.ids import backend_name, names_begin
 from evalyard.orchestrator.conduct import Conductor
 from evalyard.orchestrator.run import open_run
 from evalyard.orchestrator.steps import ENDING_STEPS
@@ -24,6 +25,7 @@ from evalyard.store.runs import Store
 
 IN_NO_RECORD = "in no record"
 STILL_THERE = "it is still there"
+DAMAGED = "the record of its run is damaged, and may name it"
 
 
 @frozen(kw_only=True)
@@ -68,13 +70,13 @@ def clean(store: Store, *, remove: bool) -> Cleaning:
     recorded = {history.invocation.connection.key: history.invocation.connection for history in histories}
     for connection in recorded.values():
         try:
-            leftovers += _orphans(store, connection, histories, remove=remove)
+            leftovers += _orphans(store, connection, remove=remove)
         except EvalyardError as error:
             unseen.append(f"{connection.executor}: {error.message}")
     for connection in _unrecorded(recorded):
         # Installed is not in use: what is not there has nothing of ours.
         with contextlib.suppress(EvalyardError):
-            leftovers += _orphans(store, connection, histories, remove=remove)
+            leftovers += _orphans(store, connection, remove=remove)
     return Cleaning(leftovers=tuple(leftovers), unseen=tuple(unseen))
 
 
@@ -126,24 +128,37 @@ def _unrecorded(recorded: Collection[Hashable]) -> Iterator[Connection]:
             yield connection
 
 
-def _orphans(store: Store, connection: Connection, histories: list[History], *, remove: bool) -> list[Leftover]:
+def _orphans(store: Store, connection: Connection, *, remove: bool) -> list[Leftover]:
     session: Session = open_session(connection, strict=False)
-    known = {
-        name: mark
-        for history in histories
-        if history.invocation.connection.key == connection.key
-        for name, mark in _marks(history)
-    }
     context = Context(connection=connection, owner=store.owner, deadline=time.monotonic() + CALL_DEADLINE_S)
-    handles = session.orphans(context, known)
+    handles = session.orphans(context, _known(store))
+    # What was launched while the backend was asked is on record by now: intent comes first.
+    known = _known(store)
+    handles = tuple(handle for handle in handles if known.get(handle.name) != handle.mark)
     found = [Leftover(name=handle.name, executor=connection.executor, why=IN_NO_RECORD) for handle in handles]
     if not remove or not handles:
         return found
-    left = {handle.name for handle in session.teardown(context, handles)}
+    unclear = _unclear(store)
+    left = {handle.name: DAMAGED for handle in handles if handle.name.startswith(unclear)}
+    certain = [handle for handle in handles if handle.name not in left]
+    left |= {handle.name: handle.problem or STILL_THERE for handle in session.teardown(context, certain)}
     return [
-        evolve(leftover, removed=leftover.name not in left, problem=STILL_THERE if leftover.name in left else "")
-        for leftover in found
+        evolve(leftover, removed=leftover.name not in left, problem=left.get(leftover.name, "")) for leftover in found
     ]
+
+
+def _known(store: Store) -> dict[str, str]:
+    """Return all names on record and their marks, wherever they are: a backend may be reached by several addresses."""
+    histories, _ = store.read_all()
+    return {name: mark for history in histories for name, mark in _marks(history)}
+
+
+def _unclear(store: Store) -> tuple[str, ...]:
+    """Return how the names of what damaged records may hold begin."""
+    histories, unreadable = store.read_all()
+    damaged = [Path(damage.path).name for damage in unreadable]
+    damaged += [history.invocation.id for history in histories if history.damage]
+    return tuple(names_begin(invocation) for invocation in damaged)
 
 
 def _marks(history: History) -> Iterator[tuple[str, str]]:

@@ -8,14 +8,14 @@ from typing import Any
 from attrs import evolve, frozen
 
 from evalyard.catalogue.resolve import Benchmark, resolve
-from evalyard.catalogue.tasks import catalogue
+from evalyard.catalogue.tasks import Catalogue, catalogue
 from evalyard.errors import ConfigError
 from evalyard.harness.adapters import harness_for
 from evalyard.harness.places import INSIDE
 from evalyard.harness.script import run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
-from evalyard.records import Invocation, Job, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
+from evalyard.records import Invocation, Job, JobCard, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
 from evalyard.scoring.card import CARD_FILE, card_for, render_card, with_card
 from evalyard.secrets import SECRETS_FILE
 from evalyard.serving.auxiliary import addresses, auxiliary_servers, endpoint_with_servers, with_servers
@@ -57,58 +57,88 @@ def plan_attempts(
         ConfigError: tasks, parameters or the deployment are not what they may be; all that is wrong at once.
     """
     _check_servers(spec, session)
-    server = server_for(spec.deployment) if spec.deployment else None
-    auxiliary = auxiliary_servers(spec.auxiliary_deployments)
-    servers = (server, *auxiliary) if server else auxiliary
-    shared = _run_files(spec, invocation, servers)
-    known = catalogue(spec.catalogue)
-    given = endpoint_with_servers(spec.endpoint, auxiliary)
-    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)]
-    refs += [ref for one in servers for ref in one.secrets]
-    passed_on = _taken_where_it_runs(spec, servers)
-    secret_variables = tuple(sorted({ref.variable for ref in refs} - passed_on))
+    shared = _shared(spec, invocation)
     plans: list[Plan] = []
     problems: dict[str, None] = {}
     for attempt in attempts:
-        header, asked = invocation.job(attempt.number), spec.tasks[attempt.number - 1]
         try:
-            benchmark = resolve(asked, given, known)
-            endpoint = _endpoint(given, asked, benchmark, server, session.server_key)
-            task, urls = with_servers(asked, auxiliary), addresses(auxiliary)
-            harness = harness_for(task, endpoint, benchmark, header.folder, addresses=urls)
-            card = card_for(
-                spec,
-                invocation,
-                header.number,
-                asked,
-                harness=harness,
-                endpoint=endpoint,
-                server=server,
-                auxiliary=auxiliary,
-            )
-            card_file = PlannedFile(path=f"{header.folder}/{CARD_FILE}", text=render_card(card))
-            job = Job(
-                invocation=invocation.id,
-                number=attempt.number,
-                attempt=attempt.attempt,
-                mark=attempt.mark,
-                task=task,
-                harness=harness,
-                contained=harness_for(task, endpoint, benchmark, header.folder, INSIDE, urls),
-                endpoint=endpoint,
-                server=server,
-                auxiliary=auxiliary,
-                run_dir=invocation.run_dir,
-                folder=header.folder,
-                files=(card_file, *_secrets_file(header.folder, secret_refs(task.env)), *shared),
-                secret_variables=secret_variables,
-            )
+            job, card = _job(shared, attempt, session.server_key)
             plans.append(with_card(session.plan(settings, job), card))
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:
         raise ConfigError(list(problems))
     return tuple(plans)
+
+
+@frozen(kw_only=True)
+class _Shared:
+    """What all jobs of a run have in common."""
+
+    spec: RunSpec
+    invocation: Invocation
+    known: Catalogue
+    endpoint: EndpointSpec
+    server: Server | None
+    auxiliary: tuple[Server, ...]
+    files: tuple[PlannedFile, ...]
+    secret_variables: tuple[str, ...]
+
+
+def _shared(spec: RunSpec, invocation: Invocation) -> _Shared:
+    server = server_for(spec.deployment) if spec.deployment else None
+    auxiliary = auxiliary_servers(spec.auxiliary_deployments)
+    servers = (server, *auxiliary) if server else auxiliary
+    refs = [ref for task in spec.tasks for ref in secret_refs(task.env)]
+    refs += [ref for one in servers for ref in one.secrets]
+    return _Shared(
+        spec=spec,
+        invocation=invocation,
+        known=catalogue(spec.catalogue),
+        endpoint=endpoint_with_servers(spec.endpoint, auxiliary),
+        server=server,
+        auxiliary=auxiliary,
+        files=_run_files(spec, invocation, servers),
+        secret_variables=tuple(sorted({ref.variable for ref in refs} - _taken_where_it_runs(spec, servers))),
+    )
+
+
+def _job(shared: _Shared, attempt: Attempt, server_key: str | None) -> tuple[Job, JobCard]:
+    """Return one attempt as the executor gets it, and the card of its job."""
+    header, asked = shared.invocation.job(attempt.number), shared.spec.tasks[attempt.number - 1]
+    server, auxiliary = shared.server, shared.auxiliary
+    benchmark = resolve(asked, shared.endpoint, shared.known)
+    endpoint = _endpoint(shared.endpoint, asked, benchmark, server, server_key)
+    task, urls = with_servers(asked, auxiliary), addresses(auxiliary)
+    harness = harness_for(task, endpoint, benchmark, header.folder, addresses=urls)
+    card = card_for(
+        shared.spec,
+        shared.invocation,
+        header.number,
+        asked,
+        harness=harness,
+        endpoint=endpoint,
+        server=server,
+        auxiliary=auxiliary,
+    )
+    card_file = PlannedFile(path=f"{header.folder}/{CARD_FILE}", text=render_card(card))
+    job = Job(
+        invocation=shared.invocation.id,
+        number=attempt.number,
+        attempt=attempt.attempt,
+        mark=attempt.mark,
+        task=task,
+        harness=harness,
+        contained=harness_for(task, endpoint, benchmark, header.folder, INSIDE, urls),
+        endpoint=endpoint,
+        server=server,
+        auxiliary=auxiliary,
+        run_dir=shared.invocation.run_dir,
+        folder=header.folder,
+        files=(card_file, *_secrets_file(header.folder, secret_refs(task.env)), *shared.files),
+        secret_variables=shared.secret_variables,
+    )
+    return job, card
 
 
 def merged_needs(plans: Iterable[Plan]) -> tuple[Need, ...]:
@@ -174,9 +204,9 @@ def _check_servers(spec: RunSpec, session: Session) -> None:
         first = spec.auxiliary_deployments[0].server
         where = f"{first.places['']}: {first.path}" if first.places else first.path
         raise ConfigError([f"{where}: executor {spec.execution.name} starts no auxiliary deployments in this version"])
-    given = spec.deployment.lepton_config if spec.deployment else None
+    given = spec.deployment.executor_config if spec.deployment else None
     if given is not None and spec.execution.name != given.name:
-        raise given.error("", f"only executor lepton reads it; remove it (-o ~{given.path})")
+        raise given.error("", f"only executor {given.name} reads it; remove it (-o ~{given.path})")
 
 
 def _endpoint(

@@ -44,9 +44,12 @@ class OpenRun:
         """Read what has happened until now, by whomever."""
         length = self.store.journal_length(self.id)
         # It only ever grows. What is appended between the two reads is read again by the next call.
-        if self._read is None or self._read[0] != length:
-            self._read = (length, self.store.read(self.id))
-        return self._read[1]
+        if self._read is not None and self._read[0] == length:
+            return self._read[1]
+        history = self.store.read(self.id)
+        # What could not be read this time may be readable the next.
+        self._read = None if history.damage else (length, history)
+        return history
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Append to the journal."""

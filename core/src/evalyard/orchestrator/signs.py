@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrs import define, field
 
+from evalyard.harness.evidence import there
 from evalyard.store.history import History
 
 MOST_GLANCES = 10
@@ -26,7 +27,7 @@ class Signs:
         files = _exit_files(history) - self._noticed
         glance_s = max(SHORTEST_GLANCE_S, pause_s / MOST_GLANCES, GLANCE_S_PER_FILE * len(files))
         until = time.monotonic() + pause_s
-        while not (appeared := {file for file in files if file.exists()}):
+        while not (appeared := {file for file in files if there(file)}):
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return

@@ -63,9 +63,10 @@ class Export:
 
 @frozen(kw_only=True)
 class Tell:
-    """Tell the extensions that these jobs have ended."""
+    """Tell the extensions that these attempts of jobs have ended."""
 
-    jobs: tuple[int, ...]
+    ends: tuple[tuple[int, int], ...]
+    """Job and attempt, by number."""
 
 
 Step = Provision | Launch | Settle | Abort | Collect | Release | Tell | Export

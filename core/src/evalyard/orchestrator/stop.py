@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from evalyard.errors import EvalyardError
 from evalyard.orchestrator.conduct import Conductor
+from evalyard.orchestrator.decide import Situation, ends_to_collect, ends_to_tell
 from evalyard.orchestrator.run import OpenRun, job_entry
 from evalyard.orchestrator.steps import ENDING_STEPS
 from evalyard.states import JobState
-from evalyard.store.history import JobHistory
 from evalyard.store.journal import Event
 from evalyard.store.lookup import Selection
 
@@ -44,43 +44,62 @@ def stop(run: OpenRun, selection: Selection) -> dict[str, str]:
     left: dict[str, str] = {}
     try:
         refused = run.session.cancel(run.context(CANCEL_TIMEOUT_S), handles)
-        left = {handle.name: "it could not be asked to end" for handle in refused}
+        left = {handle.name: handle.problem or "it could not be asked to end" for handle in refused}
     except EvalyardError as error:
         left = {handle.name: error.message for handle in handles}
     conductor.act(ENDING_STEPS)
-    numbers = {job.number for job in targets}
     give_up = time.monotonic() + AFTER_CANCEL_S
     pause_s = _FIRST_PAUSE_S
+    unmentioned: set[str] = set()
     while not left:
         conductor.look()
-        conductor.act(ENDING_STEPS)
-        live = [job for job in run.history().jobs if job.number in numbers and not job.launched.state.final]
-        if not live:
+        # Twice in a row: one that just ended may not be in this answer and be in the next, with how it ended.
+        before, unmentioned = unmentioned, {name for name, seen in conductor.observations.items() if seen.missing}
+        _bury(run, selection, before & unmentioned)
+        awaited = _awaited(conductor.act(ENDING_STEPS), selection, kept=run.store.has_keeper(run.id))
+        if not awaited:
             break
-        unmentioned = {name for name, seen in conductor.observations.items() if seen.missing}
-        _bury(run, [job for job in live if job.launched.handle and job.launched.handle.name in unmentioned])
         if time.monotonic() > give_up:
-            left = {f"{run.id}.{job.number}": "it was asked to end and has not yet" for job in live}
+            left = awaited
+            break
         time.sleep(pause_s)
         # Somebody waits, so it is asked sooner at first than the backend wants to be asked for hours.
         pause_s = max(_FIRST_PAUSE_S, min(pause_s * 2, run.invocation.connection.poll_interval_s))
     return left | conductor.actor.remaining
 
 
-def _bury(run: OpenRun, forgotten: Sequence[JobHistory]) -> None:
+def _awaited(situation: Situation, selection: Selection, *, kept: bool) -> dict[str, str]:
+    """Return the jobs that are not done with, and why. Collecting and telling is a keeper's, where there is one."""
+    history = situation.history
+    awaited: dict[int, str] = {}
+    if not kept:
+        awaited |= {number: "the extensions were not told of its end yet" for number, _ in ends_to_tell(situation)}
+        awaited |= dict.fromkeys(ends_to_collect(situation), "its results were not brought home yet")
+    live = [job.number for job in history.jobs if not job.launched.state.final]
+    awaited |= dict.fromkeys(live, "it was asked to end and has not yet")
+    return {f"{history.invocation.id}.{number}": why for number, why in awaited.items() if selection.covers(number)}
+
+
+def _bury(run: OpenRun, selection: Selection, unmentioned: set[str]) -> None:
     """Note the end of jobs that the backend does not mention, as soon as it says that nothing of them is there.
 
     What nobody has asked to end gets more time, as schedulers and accounting lag.
     """
-    handles = [job.launched.handle for job in forgotten if job.launched.handle]
+    asked = (job for job in run.history().jobs if selection.covers(job.number) and job.launched.cancel_asked)
+    forgotten = [
+        (job, handle)
+        for job in asked
+        if job.launched.live and (handle := job.launched.handle) and handle.name in unmentioned
+    ]
+    handles = [handle for _, handle in forgotten]
     try:
         remaining = {handle.name for handle in run.session.teardown(run.context(CANCEL_TIMEOUT_S), handles)}
     except EvalyardError:
         return  # that cannot be said now
     run.record(
         job_entry(Event.STATE, job.number, job.launched.number, state=JobState.CANCELLED, reason=_BURIED)
-        for job in forgotten
-        if job.launched.handle and job.launched.handle.name not in remaining
+        for job, handle in forgotten
+        if handle.name not in remaining
     )
 
 

@@ -10,10 +10,12 @@ from attrs import evolve, frozen
 
 from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempts_in, read_exit, read_start
+from evalyard.ids import job_id
+from evalyard.orchestrator.decide import Situation, ends_to_collect, ends_to_tell
 from evalyard.orchestrator.exported import ExportStatus, export_lines, export_statuses
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles, open_run
 from evalyard.orchestrator.watch import look, verdict
-from evalyard.records import Observation
+from evalyard.records import Invocation, Observation
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event
@@ -100,7 +102,7 @@ def survey(store: Store, selections: Sequence[Selection], *, export: bool = True
                 history=history,
                 jobs=tuple(_row(history, job, seen) for job in jobs),
                 kept=kept,
-                left=() if kept else tuple(_left(history)),
+                left=() if kept else (*_left(history), *_ends_left(store, history)),
                 warnings=(*said, *(f"damaged record: {damage}" for damage in history.damage)),
                 exports=tuple(export_lines(history, jobs, kept=kept)),
             )
@@ -209,6 +211,32 @@ def _left(history: History) -> Iterable[str]:
             yield f"{need.key} is not released: evalyard kill {invocation}"
         elif not waiting:
             yield f"nobody will release {need.key}: evalyard resume {invocation}"
+
+
+def _ends_left(store: Store, history: History) -> Iterable[str]:
+    """Say which ended jobs nobody sees to any more: what they left is elsewhere, or extensions do not know of them."""
+    header = history.invocation
+    ended = [attempt for job in history.jobs for attempt in job.attempts if attempt.state.final]
+    # Most runs need neither, and asking their executor would load it.
+    here = header.connection.shares_disk or Path(header.run_dir).is_dir()
+    if all((attempt.told or not header.extensions) and (attempt.collected or here) for attempt in ended):
+        return
+    try:
+        run = open_run(store, header.id, strict=False)
+    except EvalyardError:
+        return  # whoever does anything about it is told
+    listens = run.session.listens or bool(run.session.warnings)
+    situation = Situation(history=history, plans={}, fetches=run.session.fetches, listens=listens)
+    remedy = f"evalyard {'kill' if history.ended else 'resume'} {header.id}"
+    if far := ends_to_collect(situation):
+        yield f"results of {_names(header, far)} were not brought home: {remedy}"
+    if untold := dict.fromkeys(number for number, _ in ends_to_tell(situation)):
+        why = f" ({'; '.join(run.session.warnings)})" if run.session.warnings else ""
+        yield f"extensions were not told that {_names(header, untold)} ended{why}: {remedy}"
+
+
+def _names(header: Invocation, numbers: Iterable[int]) -> str:
+    return ", ".join(job_id(header.id, number) for number in numbers)
 
 
 def _ended_unheard(attempt: Attempt) -> bool:

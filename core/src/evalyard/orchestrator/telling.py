@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalyard.harness.evidence import attempt_folder
 from evalyard.ids import job_id
 from evalyard.records import Invocation, JobEnd
 from evalyard.store.history import Attempt
@@ -20,7 +21,7 @@ def job_end(store: Store, invocation: Invocation, number: int, attempt: Attempt)
         state=attempt.state,
         reason=attempt.reason,
         exit_code=attempt.exit_code,
-        directory=str(job_folder(store, invocation, header)),
+        directory=str(attempt_folder(job_folder(store, invocation, header), attempt.number)),
         started_at=attempt.started_at,
         ended_at=attempt.ended_at,
     )

@@ -25,6 +25,8 @@ class Context:
 
     Attributes:
         connection: where the backend is.
+        run_dir: the run's directory, absolute, where its jobs run: in every step of a run. Empty in `check`, and where
+            `evalyard gc` asks what no run is known for: `orphans`, and `teardown` of what that found.
         deadline: when this call must have ended, on the clock of `time.monotonic()`.
         cancelled: tells whether everybody who waits for this work has asked for its end; long work asks now and then.
         owner: which launcher this is (its machine and state home): tells what it made from what others made.

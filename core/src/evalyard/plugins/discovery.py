@@ -79,6 +79,8 @@ def load_executor(name: str) -> type[Any]:
     settings = getattr(executor, "Settings", None)
     if not (isinstance(settings, type) and attrs.has(settings)) or not hasattr(settings, "connection"):
         raise PluginError(f"executor '{name}' has no attrs class `Settings` with a method `connection()`")
+    if "output_dir" not in attrs.fields_dict(settings):
+        raise PluginError(f"executor '{name}': its `Settings` has no field `output_dir`, below which runs lie")
     return executor
 
 

@@ -114,7 +114,8 @@ def fetch(ctx: Context, handle: Handle, dest: Path) -> Sequence[str]:
 def cancel(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
     """Ask these jobs to end; return the handles that the request could not be made for.
 
-    Repeatable, and no error for what has ended or is absent: a finished job keeps its true result.
+    They say why in `problem`. Repeatable, and no error for what has ended or is absent: a finished job keeps its true
+    result.
     """
     raise NotImplementedError
 
@@ -123,16 +124,20 @@ def cancel(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
 def teardown(ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
     """Remove what these jobs and needs still hold at the backend; return the handles that remain.
 
-    Repeatable; what is absent is gone; "gone" only when the backend says so. Goes on past one that fails. Results,
-    logs and exit files stay. A handle with neither `id` nor `data` stands for a request that was sent and never
-    answered: `find` did not see it, and on return nothing of it may begin any more.
+    They say why in `problem`. Repeatable; what is absent is gone; "gone" only when the backend says so. Goes on past
+    one that fails. Results, logs and exit files stay. A handle with neither `id` nor `data` stands for a request that
+    was sent and never answered: `find` did not see it, and on return nothing of it may begin any more.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 def orphans(ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
-    """Return what carries our kind of mark at this backend and is not among `known` (name -> mark)."""
+    """Return what carries our kind of mark, and `ctx.owner`, at this backend and is not among `known`.
+
+    `known` is name -> mark of everything that this launcher has on record, at whatever connection: a backend may be
+    reached by several addresses. `ctx.run_dir` is empty.
+    """
     raise NotImplementedError
 
 
@@ -143,7 +148,8 @@ def ended(ctx: Context, ends: Sequence[JobEnd]) -> None:
     Called by whoever sees the run through (`run --wait`, the keeper, `kill`, `resume`), after a job's artifacts are on
     this machine's disk, before its results are exported. Every end is told at least once: when telling fails with
     `Transient`, or the teller dies before it has noted that it told, it is told again. Any other error is logged, and
-    ends the telling of those jobs. What it does must end before `ctx.deadline`: the run waits for it.
+    ends the telling of those jobs. The call is made in a thread of its own. What it does must end before
+    `ctx.deadline`: the run waits for it that long, and then goes on as after `Transient`.
     """
     raise NotImplementedError
 

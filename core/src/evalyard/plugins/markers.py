@@ -9,3 +9,4 @@ API = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a method that answers the hook of its name; an extension's wraps it: `hookimpl(wrapper=True)`."""

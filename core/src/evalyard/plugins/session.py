@@ -7,9 +7,9 @@ ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 from attrs import evolve
@@ -18,6 +18,7 @@ from evalyard.errors import EvalyardError, PluginError, Transient
 from evalyard.plugins import hookspecs
 from evalyard.plugins.context import Context
 from evalyard.plugins.discovery import implements, load_executor, load_extension
+from evalyard.plugins.listeners import listeners_among, tell
 from evalyard.plugins.markers import PROJECT
 from evalyard.records import (
     Connection,
@@ -33,6 +34,8 @@ from evalyard.records import (
 )
 from evalyard.specs import Section
 from evalyard.states import JobState
+
+T = TypeVar("T")
 
 NOT_MENTIONED = "the backend answered without mentioning it"
 
@@ -62,6 +65,7 @@ class Session:
         self._manager.register(made_plugin(connection.executor, executor), name=connection.executor)
         for extension in extensions:
             self._manager.register(extension)
+        self._listeners = listeners_among(extensions)
 
     @property
     def server_key(self) -> str | None:
@@ -89,11 +93,11 @@ class Session:
 
     def check(self, ctx: Context, plans: Sequence[Plan] = ()) -> tuple[Finding, ...]:
         """Preflight; empty when the executor offers none."""
-        return tuple(self._call("check", ctx=ctx, plans=plans)) if self.can("check") else ()
+        return self._several("check", Finding, ctx=ctx, plans=plans) if self.can("check") else ()
 
     def plan(self, settings: Any, job: Job) -> Plan:
         """Render one attempt."""
-        plan: Plan = self._call("plan", settings=settings, job=job)
+        plan = self._one("plan", Plan, settings=settings, job=job)
         if (plan.job, plan.attempt, plan.name, plan.mark) != (job.id, job.attempt, job.name, job.mark):
             raise PluginError(f"{self.connection.executor}: plan answered for another job than {job.name}")
         return plan
@@ -102,15 +106,17 @@ class Session:
         """Make one need."""
         if not self.can("provision"):
             raise PluginError(f"{self.connection.executor}: plans need '{need.key}', and it has no provision")
-        handle: Handle = self._call("provision", ctx=ctx, need=need)
-        self._same_names("provision", [need.name], {handle.name: handle})
+        handle = self._one("provision", Handle, ctx=ctx, need=need)
+        if handle.name != need.name:
+            raise PluginError(f"{self.connection.executor}: provision answered for {handle.name}, not {need.name}")
         return handle
 
     def launch(self, ctx: Context, plans: Sequence[Plan]) -> dict[str, Handle | LaunchError]:
         """Start a batch; every plan has an answer."""
         names = [plan.name for plan in plans]
-        answers: dict[str, Handle | LaunchError] = dict(self._call("launch", ctx=ctx, plans=plans))
-        self._same_names("launch", names, answers)
+        answers: dict[str, Handle | LaunchError]
+        answers = self._by_name("launch", (Handle, LaunchError), ctx=ctx, plans=plans)
+        self._only_asked("launch", names, answers)
         silent = LaunchError(message="the executor gave no answer for this job", transient=True)
         return {name: answers.get(name, silent) for name in names}
 
@@ -118,8 +124,8 @@ class Session:
         """Look names up; only handles that carry the expected mark are believed."""
         if not names:
             return {}
-        answers: dict[str, Handle] = dict(self._call("find", ctx=ctx, names=names))
-        self._same_names("find", names, answers)
+        answers: dict[str, Handle] = self._by_name("find", (Handle,), ctx=ctx, names=names)
+        self._only_asked("find", names, answers)
         return {name: handle for name, handle in answers.items() if handle.mark == names[name]}
 
     def status(self, ctx: Context, handles: Sequence[Handle]) -> dict[str, Observation]:
@@ -130,56 +136,83 @@ class Session:
         """
         if not handles:
             return {}
+        names = [handle.name for handle in handles]
         try:
-            answers: dict[str, Observation] = dict(self._call("status", ctx=ctx, handles=handles))
+            answers: dict[str, Observation] = self._by_name("status", (Observation,), ctx=ctx, handles=handles)
         except EvalyardError as error:
             unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
-            return {handle.name: unknown for handle in handles}
-        self._same_names("status", [handle.name for handle in handles], answers)
+            return dict.fromkeys(names, unknown)
+        self._only_asked("status", names, answers)
         omitted = Observation(state=JobState.UNKNOWN, reason=NOT_MENTIONED, missing=True)
-        return {handle.name: answers.get(handle.name, omitted) for handle in handles}
+        return {name: answers.get(name, omitted) for name in names}
 
     def logs(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
         """Read on in a log."""
-        chunk: LogChunk = self._call("logs", ctx=ctx, handle=handle, role=role, cursor=cursor, limit=limit)
-        return chunk
+        return self._one("logs", LogChunk, ctx=ctx, handle=handle, role=role, cursor=cursor, limit=limit)
 
     def fetch(self, ctx: Context, handle: Handle, dest: Path) -> tuple[str, ...]:
         """Bring artifacts home; nothing to do where the disk is shared."""
-        return tuple(self._call("fetch", ctx=ctx, handle=handle, dest=dest)) if self.fetches else ()
+        return self._several("fetch", str, ctx=ctx, handle=handle, dest=dest) if self.fetches else ()
 
     def cancel(self, ctx: Context, handles: Sequence[Handle]) -> tuple[Handle, ...]:
         """Ask jobs to end; return those that could not be asked."""
-        return tuple(self._call("cancel", ctx=ctx, handles=handles)) if handles else ()
+        return self._several("cancel", Handle, ctx=ctx, handles=handles) if handles else ()
 
     def teardown(self, ctx: Context, handles: Sequence[Handle]) -> tuple[Handle, ...]:
         """Remove what is left; return what remains."""
-        return tuple(self._call("teardown", ctx=ctx, handles=handles)) if handles else ()
+        return self._several("teardown", Handle, ctx=ctx, handles=handles) if handles else ()
 
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
         """Return what is ours and in no record; empty when the executor cannot tell."""
-        return tuple(self._call("orphans", ctx=ctx, known=known)) if self.can("orphans") else ()
+        return self._several("orphans", Handle, ctx=ctx, known=known) if self.can("orphans") else ()
 
     @property
     def listens(self) -> bool:
         """Whether an extension wants to be told of jobs' ends."""
-        return bool(self._manager.hook.ended.get_hookimpls())
+        return bool(self._listeners)
 
     def ended(self, ctx: Context, ends: Sequence[JobEnd]) -> None:
-        """Tell the extensions that jobs have ended.
+        """Tell the extensions that jobs have ended; returns by the context's deadline, whatever they do.
 
         Raises:
             Transient: one could not take note; all may be told again.
             EvalyardError: one failed, and will again.
         """
-        try:
-            self._manager.hook.ended(ctx=ctx, ends=ends)
-        except EvalyardError:
-            raise
-        except OSError as error:
-            raise Transient(f"an extension could not take note of ends: {error}") from error
-        except Exception as error:  # the border to strangers' code
-            raise PluginError(f"an extension failed to take note of ends: {type(error).__name__}: {error}") from error
+        tell(self._listeners, ctx, ends)
+
+    def _one(self, hook: str, kind: type[T], **arguments: Any) -> T:
+        answer = self._call(hook, **arguments)
+        if not isinstance(answer, kind):
+            raise self._odd(hook, answer, f"a {kind.__name__}")
+        return answer
+
+    def _several(self, hook: str, kind: type[T], **arguments: Any) -> tuple[T, ...]:
+        answer = self._call(hook, **arguments)
+        if isinstance(answer, str | Mapping) or not isinstance(answer, Iterable):
+            raise self._odd(hook, answer, f"a sequence of {kind.__name__}")
+        found = tuple(answer)
+        for one in found:
+            if not isinstance(one, kind):
+                raise self._odd(hook, one, f"a sequence of {kind.__name__}", among=True)
+        return found
+
+    def _by_name(self, hook: str, kinds: tuple[type[Any], ...], **arguments: Any) -> dict[str, Any]:
+        wanted = f"name -> {' or '.join(kind.__name__ for kind in kinds)}"
+        answer = self._call(hook, **arguments)
+        if not isinstance(answer, Mapping):
+            raise self._odd(hook, answer, wanted)
+        for one in answer.values():
+            if not isinstance(one, kinds):
+                raise self._odd(hook, one, wanted, among=True)
+        return dict(answer)
+
+    def _only_asked(self, hook: str, asked: Collection[str], answers: Mapping[str, Any]) -> None:
+        if strangers := sorted(set(answers) - set(asked)):
+            raise PluginError(f"{self.connection.executor}: {hook} answered for {', '.join(strangers)}, not asked for")
+
+    def _odd(self, hook: str, answer: object, wanted: str, *, among: bool = False) -> PluginError:
+        what = f"has a {type(answer).__name__} in its answer" if among else f"answered a {type(answer).__name__}"
+        return PluginError(f"{self.connection.executor}: {hook} {what}; it must answer {wanted}")
 
     def _call(self, hook: str, **arguments: Any) -> Any:
         try:
@@ -195,11 +228,6 @@ class Session:
         if answer is None:
             raise PluginError(f"{self.connection.executor}: {hook} answered None; every hook returns a record")
         return answer
-
-    def _same_names(self, hook: str, asked: Sequence[str] | Mapping[str, Any], answered: Mapping[str, Any]) -> None:
-        strangers = sorted(set(answered) - set(asked))
-        if strangers:
-            raise PluginError(f"{self.connection.executor}: {hook} answered for {', '.join(strangers)}, not asked for")
 
 
 def open_session(connection: Connection, extensions: Sequence[Section] = (), *, strict: bool = True) -> Session:

@@ -98,6 +98,13 @@ class JobHistory(Thing):
 
     number: int
 
+    def attempt(self, number: int) -> Attempt:
+        """Return one attempt. Raises KeyError when there is none of that number."""
+        for attempt in self.attempts:
+            if attempt.number == number:
+                return attempt
+        raise KeyError(number)
+
 
 @frozen(kw_only=True)
 class NeedHistory(Thing):

@@ -65,9 +65,14 @@ def lock_before(path: Path, deadline: float, complaint: str) -> Free:
         Transient: somebody else still had it.
         StoreError: the file cannot be made.
     """
-    while (free := try_lock(path)) is None:
-        if time.monotonic() > deadline:
-            raise Transient(f"{complaint}; the lock is {path}")
+    if (free := await_lock(path, deadline)) is None:
+        raise Transient(f"{complaint}; the lock is {path}")
+    return free
+
+
+def await_lock(path: Path, deadline: float) -> Free | None:
+    """Take a lock, and wait for it until a deadline while somebody else has it; otherwise as `try_lock`."""
+    while (free := try_lock(path)) is None and time.monotonic() <= deadline:
         time.sleep(_POLL_S)
     return free
 

@@ -30,7 +30,7 @@ from evalyard.store import journal
 from evalyard.store.history import History, fold
 from evalyard.store.home import state_home
 from evalyard.store.journal import Damage, Entry, converter
-from evalyard.store.locks import try_lock
+from evalyard.store.locks import await_lock, try_lock
 
 T = TypeVar("T")
 
@@ -177,14 +177,10 @@ class Store:
             StoreError: when another process keeps it for longer than `patience_s`.
         """
         path = self.folder(invocation) / "act.lock"
-        free = try_lock(path)
-        give_up = time.monotonic() + patience_s
-        while free is None:
-            if time.monotonic() > give_up:
-                busy = f"another evalyard process has been acting on {invocation} for {patience_s:.0f} s"
-                raise StoreError(busy, hint=f"try again later; the lock is {path}")
-            time.sleep(0.02)
-            free = try_lock(path)
+        free = await_lock(path, time.monotonic() + patience_s)
+        if free is None:
+            busy = f"another evalyard process has been acting on {invocation} for {patience_s:.0f} s"
+            raise StoreError(busy, hint=f"try again later; the lock is {path}")
         try:
             yield
         finally:
@@ -193,12 +189,7 @@ class Store:
     @contextlib.contextmanager
     def keeping(self, invocation: str) -> Iterator[bool]:
         """Be the keeper of an invocation; yields False when somebody else is."""
-        path = self.folder(invocation) / "keeper.lock"
-        free = try_lock(path)
-        give_up = time.monotonic() + KEEPER_PATIENCE_S
-        while free is None and time.monotonic() < give_up:
-            time.sleep(0.005)
-            free = try_lock(path)
+        free = await_lock(self.folder(invocation) / "keeper.lock", time.monotonic() + KEEPER_PATIENCE_S)
         try:
             yield free is not None
         finally:

@@ -9,8 +9,9 @@ class TestConformance(Conformance):
     executor = "example"
     serves = True
     impatient: ClassVar = {"endpoint_readiness_timeout": 2}
-    # REPLACE: what yours does not do. `fetch` is for backends that share no disk with the machine that launches.
-    not_offered = frozenset({"fetch"})
+    # REPLACE: what yours does not do. `fetch` is for backends that share no disk with the machine that launches,
+    # `outage` for those that can be out of reach: processes of this machine cannot.
+    not_offered = frozenset({"fetch", "outage"})
 
 
 class TestSweep(Sweep):

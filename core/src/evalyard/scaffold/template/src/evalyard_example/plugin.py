@@ -38,6 +38,7 @@ class Executor:
     """Runs each task as a process of this machine. REPLACE."""
 
     api = 1
+    runs_here = True  # REPLACE: False where jobs run elsewhere
     auxiliary_servers = True  # it starts further model servers, such as a judge
     Settings = ExecutionSettings
 
@@ -119,4 +120,4 @@ class Executor:
     @hookimpl
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
         """Find what is in no record; optional, for `evalyard gc`."""
-        return processes.orphans(ctx.owner, known)
+        return processes.orphans(ctx, known)

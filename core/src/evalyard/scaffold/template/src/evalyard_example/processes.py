@@ -94,7 +94,7 @@ def start(ctx: Context, planned: Plan | Need, port: str = "") -> Handle:
     withheld = {*planned.payload.get("withheld", ())} - {"PATH", "HOME"}
     environment = {key: value for key, value in os.environ.items() if key not in withheld}
     environment |= {**planned.environment, MARK: planned.mark, ATTEMPT: str(attempt)}
-    environment |= {NAME: planned.name, OWNER: ctx.owner, DIRECTORY: planned.directory}
+    environment |= {NAME: planned.name, OWNER: owned_by(ctx), DIRECTORY: planned.directory}
     if port:
         environment["PORT"] = port
     try:
@@ -197,11 +197,16 @@ def runs_elsewhere(handle: Handle) -> bool:
     return record is not None and bool(record.elsewhere) and read_exit(*place(handle)) is None
 
 
-def orphans(owner: str, known: Mapping[str, str]) -> list[Handle]:
+def owned_by(ctx: Context) -> str:
+    """Return what tells the processes of this launcher and this executor from those of others."""
+    return f"{ctx.connection.executor} {ctx.owner}"
+
+
+def orphans(ctx: Context, known: Mapping[str, str]) -> list[Handle]:
     """Return what lives of a launcher and is not known (name -> mark)."""
     found: dict[str, Handle] = {}
     for _, environment in ours():
         name, mark = environment.get(NAME, ""), environment[MARK]
-        if environment.get(OWNER) == owner and mark not in known.values():
+        if environment.get(OWNER) == owned_by(ctx) and mark not in known.values():
             found[name] = handle_of(name, mark, Path(environment[DIRECTORY]), int(environment[ATTEMPT]))
     return list(found.values())
