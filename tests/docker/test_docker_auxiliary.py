@@ -94,9 +94,10 @@ def test_a_judge_that_is_killed_takes_the_job_along(yard: ServedYard) -> None:
     yard.await_released(invocation)
 
 
-def test_by_hand_the_task_starts_both_servers_and_removes_everything(yard: ServedYard) -> None:
+def test_by_hand_a_moved_task_starts_both_servers_and_removes_everything(yard: ServedYard) -> None:
     judged(yard, asks(yard, "one"))
     done = yard.run_dir(yard.run("run.yaml", "--wait"))
+    done = done.rename(yard.folder / f"moved-{done.name}")
     by_hand = yard.program("sh", str(done / "one" / "run.sh"))
     assert f"toy is judged by {JUDGE}" in by_hand.out
     assert (done / "deployment-judge" / "attempts" / "2" / "exit.json").exists()

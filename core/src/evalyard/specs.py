@@ -160,8 +160,8 @@ class DeploymentSpec:
     """Whether several servers, behind a proxy, stand for one."""
     options: Any = None
     """What only this type takes, as an instance of its class in `evalyard.config.deployment_types`."""
-    lepton_config: Section | None = None
-    """What the executor `lepton` is told of the server."""
+    executor_config: Section | None = None
+    """`<executor>_config`: what only that executor, whose name it has, is told of the server."""
     path: str = "deployment"
     """The key path of its section, for messages."""
     places: Mapping[str, str] = field(factory=dict, eq=False)

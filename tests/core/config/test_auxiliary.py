@@ -9,6 +9,7 @@ import pytest
 from evalyard.config.auxiliary import RESERVED_PREFIXES
 from evalyard.config.deployment_types import SglangOptions, VllmOptions
 from evalyard.errors import ConfigError
+from evalyard.serving.auxiliary import auxiliary_servers, endpoint_with_servers, with_servers
 from evalyard.specs import AuxiliarySpec, RunSpec, ServerPaths, ValueSource
 
 from .conftest import Load
@@ -178,6 +179,49 @@ def test_a_text_that_names_what_is_not_there_is_an_error(load: Load, base: str, 
     assert str(caught.value).startswith("f:4:")
     assert "evaluation.nemo_evaluator_config.config.params.extra.j" in str(caught.value)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "target.api_endpoint.model_id",
+        "target.api_endpoint.url",
+        "evaluation.tasks[0].name",
+        "evaluation.tasks[0].container",
+        "evaluation.tasks[0].dataset_dir",
+        "evaluation.tasks[0].harness.results.file",
+    ],
+)
+def test_where_nobody_fills_it_in_it_is_an_error(load: Load, base: str, key: str) -> None:
+    text = base.replace("[smoke]", "[{name: smoke, harness: {command: x, results: {file: r.yml}}}]") + JUDGE
+    with pytest.raises(ConfigError) as caught:
+        load(text, f"++{key}={PLAIN}")
+    said = f"++{key}={PLAIN}: {key}: {PLAIN} is known only while the run goes on; only evaluation can name it: "
+    assert f"-o {said}" in str(caught.value)
+
+
+def test_wherever_it_is_allowed_it_is_filled_in(load: Load, base: str) -> None:
+    text = base.replace("[smoke]", "[{name: smoke, harness: {command: x}}]") + JUDGE
+    everywhere = [
+        *(f"{level}.{key}" for level in ("evaluation", "evaluation.tasks[0]") for key in ("pre_cmd", "env_vars.A")),
+        *(f"evaluation.tasks[0].{key}" for key in ("post_cmd", "harness.command", "nemo_evaluator_config.command")),
+        "evaluation.nemo_evaluator_config.config.params.extra.j",
+        "evaluation.nemo_evaluator_config.target.api_endpoint.url",
+        "target.api_endpoint.adapter_config.j",
+    ]
+    for key in everywhere:
+        spec = load(text, f"++{key}={PLAIN}")
+        servers = auxiliary_servers(spec.auxiliary_deployments)
+        found = (with_servers(spec.tasks[0], servers), endpoint_with_servers(spec.endpoint, servers))
+        assert "JUDGE_CHAT_URL" in repr(found), key
+        assert PLAIN not in repr(found), key
+
+
+def test_only_a_server_that_ranks_has_a_url_for_it(load: Load, base: str) -> None:
+    url = "auxiliary_deployments.judge.ranking_url"
+    with pytest.raises(ConfigError, match=r"^f:4:.*extra.j: 'judge' has no ranking_url unless .*endpoints.ranking"):
+        load(naming(base, url))
+    assert named(load(naming(base, url), "+auxiliary_deployments.judge.endpoints.ranking=/v1/ranking")) == url
 
 
 def test_only_the_evaluation_can_name_it(load: Load, base: str) -> None:

@@ -46,8 +46,8 @@ def test_every_common_key_is_read(load: Load) -> None:
     assert found.endpoints == ServerPaths(chat="/c", health="/h", embedding="/e", ranking="/r")
     assert (found.served_model_name, found.pre_cmd, found.multiple_instances) == ("70", "export A=1", True)
     assert (found.checkpoint_path, found.cache_path, found.hf_model_handle) == ("/models/m", "/cache", "org/m")
-    assert found.lepton_config is not None
-    assert found.lepton_config.place("resource_shape") == "f:16:19"
+    assert found.executor_config is not None
+    assert found.executor_config.place("resource_shape") == "f:16:19"
 
 
 def test_the_model_can_be_named_by_the_first_key_that_has_a_value(load: Load) -> None:

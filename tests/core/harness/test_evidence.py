@@ -16,6 +16,7 @@ from evalyard.harness.evidence import (
     parse_start,
     read_exit,
     read_start,
+    there,
 )
 from evalyard.records import ExitRecord
 
@@ -91,3 +92,9 @@ def test_files_of_an_attempt_are_in_the_task_folder_until_it_is_past(tmp_path: P
     assert attempt_folder(tmp_path, 1) == tmp_path
     (tmp_path / "attempts" / "1" / "logs").mkdir()
     assert attempt_folder(tmp_path, 1) == tmp_path / "attempts" / "1"
+
+
+def test_a_file_system_that_gives_no_answer_has_no_files(tmp_path: Path) -> None:
+    beyond = tmp_path / ("x" * 300)
+    assert not there(beyond)
+    assert attempt_folder(beyond, 1) == beyond

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -313,6 +314,13 @@ def test_a_script_that_does_not_begin_in_time_is_unclear_and_found_later(
             yard.start(attempt)
     (tmp_path / "go").touch()
     until(lambda: leader(attempt) is not None)
+
+
+def test_after_the_deadline_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = job_in(tmp_path, PATIENT)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it was started"))
+    with pytest.raises(Transient, match="no time was left to start the job script"):
+        start(attempt, SCRIPT, {}, deadline=time.monotonic())
 
 
 def test_interrupted_before_the_script_began_it_never_begins(

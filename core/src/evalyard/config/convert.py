@@ -33,7 +33,7 @@ def to_spec(root: Node, source: str, resolved: str, deprecations: Sequence[str],
     exports, export_env = read_exports(top, problems)
     extensions = read_sections(top, "extensions", problems)
     auxiliary = read_auxiliary(top, env, problems)
-    check_references(root, [one.name for one in auxiliary], problems)
+    check_references(root, auxiliary, problems)
     catalogue = _folders(top, problems)
     problems.raise_if_any()
     return RunSpec(

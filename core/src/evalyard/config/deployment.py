@@ -12,8 +12,10 @@ from evalyard.specs import DeploymentSpec, EnvVars, Section, ServerPaths
 
 _KEYS = (
     *("type", "command", "image", "port", "served_model_name", "endpoints", "env_vars", "pre_cmd"),
-    *("checkpoint_path", "cache_path", "hf_model_handle", "multiple_instances", "lepton_config"),
+    *("checkpoint_path", "cache_path", "hf_model_handle", "multiple_instances"),
 )
+_CONFIG = "_config"
+"""How the keys end under which one executor alone is told something: `lepton_config`."""
 _PATHS = ("chat", "completions", "health", "embedding", "ranking")
 _MAX_PORT = 65535
 
@@ -71,7 +73,8 @@ def read_server(
     if name == "none" or name not in DEPLOYMENT_TYPES:
         # Beside `none` stand leftovers of another choice; beside a wrong name, nobody knows what may stand.
         options, others = (*options, *others), set()
-    fields = top.section(key, known=(*_KEYS, *own_keys, *options), elsewhere=_homes(others, name))
+    told = _executors_keys(node)
+    fields = top.section(key, known=(*_KEYS, *told, *own_keys, *options), elsewhere=_homes(others, name))
     if fields.broken or not _asks_for_one(node):
         return fields, None
     written = fields.required_text("type")
@@ -96,7 +99,7 @@ def read_server(
         hf_model_handle=fields.text("hf_model_handle") or None,
         multiple_instances=fields.boolean("multiple_instances") or False,
         options=_options(node, written, fields.path, problems),
-        lepton_config=_lepton_config(fields),
+        executor_config=_executor_config(fields, told),
         path=fields.path,
         places=_places(node),
     )
@@ -128,9 +131,17 @@ def _options(node: Node | None, name: str, path: str, problems: Problems) -> obj
     return structured(section, known.options, problems)
 
 
-def _lepton_config(fields: Fields) -> Section | None:
-    fields.mapping("lepton_config")
-    node = fields.node("lepton_config")
+def _executors_keys(node: Node | None) -> list[str]:
+    keys = node.value if node is not None and isinstance(node.value, dict) else ()
+    return [key for key in keys if key.endswith(_CONFIG) and key != _CONFIG]
+
+
+def _executor_config(fields: Fields, keys: list[str]) -> Section | None:
+    for key in keys:
+        fields.mapping(key)
+    if len(keys) > 1:
+        fields.complain(keys[1], f"one executor runs it; {keys[0]} is there already")
+    node = fields.node(keys[0]) if keys else None
     if node is None or not node.value:
         return None
-    return to_section(node, name="lepton", path=f"{fields.path}.lepton_config")
+    return to_section(node, name=keys[0].removesuffix(_CONFIG), path=f"{fields.path}.{keys[0]}")

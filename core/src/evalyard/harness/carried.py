@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from attrs import frozen
 
 from evalyard.harness.evidence import parse_exit
-from evalyard.harness.script import machinery
+from evalyard.harness.shell import machinery
 from evalyard.ids import SERVER_FOLDER
 from evalyard.records import ExitRecord, Job, PlannedFile, Server
 from evalyard.secrets import quote

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalyard.harness.places import HARNESS_INSIDE, INSIDE, JOB_INSIDE
-from evalyard.harness.script import machinery, program_functions
+from evalyard.harness.shell import machinery, program_functions
 from evalyard.records import Job, Mount, Server
 from evalyard.secrets import SECRETS_FILE, quote
 
@@ -45,7 +45,7 @@ def harness_mounts(job: Job) -> tuple[Mount, ...]:
         Mount(source=f"{job.run_dir}/{name}", target=HARNESS_INSIDE, read_only=True) for name in sorted(travelling)
     ]
     found += [
-        Mount(source=f"{output_dir}/{name}".rstrip("/"), target=f"{INSIDE.output_dir}/{name}".rstrip("/"))
+        Mount(source=f"{output_dir}/{name}".rstrip("/") or "/", target=f"{INSIDE.output_dir}/{name}".rstrip("/"))
         for name in harness.lasting
     ]
     if job.task.dataset_dir:

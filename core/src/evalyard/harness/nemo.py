@@ -94,7 +94,20 @@ def nemo_harness(
     """
     config = run_config(task, endpoint, benchmark, places)
     text = to_yaml(config)
-    named = [name for name in addresses if f"${{{name}}}" in text]
+    return Harness(
+        name="nemo-evaluator",
+        script=_script(task, places, [name for name in addresses if f"${{{name}}}" in text]),
+        files=(PlannedFile(path=f"{folder}/{RUN_CONFIG}", text=text),),
+        image=image,
+        program=PROGRAM,
+        package=package,
+        lasting=lasting_folders(config["target"]["api_endpoint"].get("adapter_config", {}), places),
+        keeps_entrypoint=True,
+    )
+
+
+def _script(task: TaskSpec, places: Places, named: Sequence[str]) -> str:
+    """Return what starts it, when its configuration names these variables."""
     dataset = task.dataset_mount_path if places is INSIDE else task.dataset_dir
     exported = _export_dataset(dataset) if task.dataset_dir and dataset else ""
     # What is known only when it runs is passed on the command line: a served endpoint's URL, as the folder is. A URL
@@ -109,16 +122,7 @@ def nemo_harness(
     script = _SCRIPT
     for mark, part in parts.items():
         script = script.replace(mark, part)
-    return Harness(
-        name="nemo-evaluator",
-        script=script,
-        files=(PlannedFile(path=f"{folder}/{RUN_CONFIG}", text=text),),
-        image=image,
-        program=PROGRAM,
-        package=package,
-        lasting=lasting_folders(config["target"]["api_endpoint"].get("adapter_config", {}), places),
-        keeps_entrypoint=True,
-    )
+    return script
 
 
 def run_config(task: TaskSpec, endpoint: EndpointSpec, benchmark: str, places: Places = BESIDE) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 
+from evalyard.harness.shell import machinery, program_functions, resource, text_functions
 from evalyard.records import Job, Server
-from evalyard.secrets import SECRETS_FILE, quote
+from evalyard.secrets import quote
 from evalyard.specs import EnvVars, ValueSource
 
 REVOKED_FOLDER = ".revoked"
 """Where in the run directory a file named like a mark keeps the script of that mark from beginning."""
 
 DEFAULT_READY_TIMEOUT_S = 600
+"""How long a job waits for each of its model servers, in seconds."""
 
 _FIXED: Mapping[str, str] = {"PYTHONUNBUFFERED": "1", "NEMO_EVALUATOR_TELEMETRY_LEVEL": "0"}
 """What every harness and server sees, unless the configuration says otherwise."""
@@ -66,7 +66,7 @@ def job_script(
     if start is None:
         lines += program_functions(program if program is not None else harness.script, task.pre_cmd, task.post_cmd)
     else:
-        lines += _functions(start, ":")
+        lines += text_functions(start, ":")
     return "\n".join(lines) + "\n\n" + machinery("job.sh")
 
 
@@ -98,7 +98,7 @@ def server_script(server: Server, invocation: str, *, host: str = "127.0.0.1", s
     ]
     port = server.port or 8000
     lines[-1:-1] = [f"  PORT=${{PORT:-{port}}}", "  export PORT"]
-    lines += _functions(start, ":") if start is not None else program_functions(server.script)
+    lines += text_functions(start, ":") if start is not None else program_functions(server.script)
     return "\n".join(lines) + "\n\n" + machinery("job.sh")
 
 
@@ -118,7 +118,7 @@ def server_step_script(server: Server, invocation: str, *, host: str, start: str
         _TO_OWN_FOLDER,
         "",
         *_prepare(_server_exports(server, host, elsewhere=start is not None), {}, server.runtime),
-        *(_functions(start, ":") if start is not None else program_functions(server.script)),
+        *(text_functions(start, ":") if start is not None else program_functions(server.script)),
         "",
         "EVALYARD_JOB_DIR=$(pwd)",
         "export EVALYARD_JOB_DIR",
@@ -138,7 +138,7 @@ def with_server_script(server: Server, *, host: str = "127.0.0.1", before: str =
         after: shell text that goes last.
     """
     port = str(server.port) if server.port else "$((20000 + $$ % 10000))"
-    text = _resource("with_server.sh").replace("@VARIABLE@", server.variables)
+    text = resource("with_server.sh").replace("@VARIABLE@", server.variables)
     text = text.replace("@PORT@", port).replace("@HOST@", host)
     return text.replace("@BEFORE@", before).replace("@AFTER@", after)
 
@@ -273,39 +273,5 @@ def _quoted_around(variables: Iterable[str], text: str) -> str:
     return "".join(f'"${{{part}}}"' if number % 2 else quote(part) for number, part in enumerate(parts) if part)
 
 
-def program_functions(body: str, pre_cmd: str | None = None, post_cmd: str | None = None) -> list[str]:
-    """Return the functions that print what is run, and what is run after it."""
-    secrets = f'"$EVALYARD_JOB_DIR/{SECRETS_FILE}"'
-    # The trap lets the harness finish flushing after SIGTERM and keeps the shell from going on to a next command.
-    lines = ["trap 'exit 143' TERM", f"if [ -f {secrets} ]; then set -a; . {secrets}; set +a; fi"]
-    if pre_cmd:
-        lines += [pre_cmd.rstrip("\n")]
-    return _functions("\n".join([*lines, body.rstrip("\n")]), post_cmd or ":")
-
-
-def _functions(program: str, epilogue: str) -> list[str]:
-    return [
-        *_text_function("program", "What is run.", program),
-        *_text_function("epilogue", "What is run after it, however it ended.", epilogue),
-    ]
-
-
-def _text_function(name: str, comment: str, text: str) -> list[str]:
-    end = f"END_OF_{name.upper()}"
-    while end in text:
-        end += "_"
-    return ["", f"# {comment}", f"{name}() {{", f"cat <<'{end}'", text, end, "}"]
-
-
 def _comment(text: str) -> str:
     return " ".join(text.split())
-
-
-@cache
-def _resource(name: str) -> str:
-    return files("evalyard.harness").joinpath(name).read_text(encoding="utf-8")
-
-
-def machinery(part: str) -> str:
-    """Return the text below what is particular to a script: `job.sh`, or `inside.sh` for a container."""
-    return _resource("processes.sh") + _resource(part)

@@ -139,7 +139,7 @@ def _server(
         literals=_texts(deployment.env, ValueSource.LITERAL),
         secrets=secret_refs(deployment.env),
         runtime=_texts(deployment.env, ValueSource.RUNTIME),
-        told=deployment.lepton_config,
+        told=deployment.executor_config,
     )
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evalyard import (
     Binding,
     ConfigError,
     Job,
+    Mounts,
     Need,
     NeedKind,
     Plan,
     PlannedFile,
     Server,
     job_script,
+    server_folder,
     server_script,
     with_server_script,
 )
@@ -40,6 +43,7 @@ def plan_job(settings: Settings, job: Job) -> Plan:
     script = job_script(job, program=program, ready_timeout_s=settings.endpoint_readiness_timeout)
     files = [PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755), *job.files, *job.harness.files]
     check_ports(job.servers)
+    check_mounted(settings.mounts, job.servers)
     for server in job.servers:
         files += _server_files(server, job.invocation)
         needs.append(_server_need(settings, job, server))
@@ -80,6 +84,22 @@ def check_ports(servers: Sequence[Server]) -> None:
                 [f"{server.section}.port: {server.port} is the port of {other.section} too"],
                 hint="set one of them to another port, or to 0 for any free one",
             )
+
+
+def auxiliary_mounts(mounts: Mounts, server: Server) -> Mapping[str, str]:
+    """Return what the settings mount for a further server."""
+    return next((given for name, given in mounts.auxiliary.items() if server_folder(name) == server.folder), {})
+
+
+def check_mounted(mounts: Mounts, servers: Sequence[Server]) -> None:
+    """Refuse mounts for a further server that there is none of. Raises ConfigError."""
+    names = {server.folder: server.name for server in servers if server.name}
+    unknown = [name for name in mounts.auxiliary if server_folder(name) not in names]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], names.values(), n=1)
+        meant = f"; did you mean '{near[0]}'?" if near else ""
+        said = f"no auxiliary deployment that starts (type none does not) is called '{unknown[0]}'{meant}"
+        raise ConfigError([f"execution.mounts.auxiliary: {said}"])
 
 
 def _server_files(server: Server, invocation: str) -> tuple[PlannedFile, ...]:

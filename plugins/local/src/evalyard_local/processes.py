@@ -62,23 +62,11 @@ def start(
 
     Raises:
         InvalidJob: the script ended without taking it; the message is what it said.
-        Transient: it did not say anything in time.
+        Transient: it did not say anything in time, or there was none left to start it.
     """
-    kept_back = set(withheld) - NEVER_WITHHELD
-    inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
-    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, ATTEMPT_VARIABLE: str(attempt.number)}
-    try:
-        process = subprocess.Popen(
-            argv,
-            cwd=attempt.directory,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise InvalidJob(f"cannot start {' '.join(argv)} in {attempt.directory}: {error.strerror}") from error
+    if time.monotonic() >= deadline:
+        raise Transient(f"no time was left to start the job script in {attempt.directory}")
+    process = _spawn(attempt, argv, environment, withheld)
     _children.append(process)
     try:
         record = _await_start(attempt, process, deadline)
@@ -96,9 +84,29 @@ def start(
     return record
 
 
+def _spawn(
+    attempt: Attempt, argv: Sequence[str], environment: Mapping[str, str], withheld: Sequence[str]
+) -> subprocess.Popen[bytes]:
+    kept_back = set(withheld) - NEVER_WITHHELD
+    inherited = {name: value for name, value in os.environ.items() if name not in kept_back}
+    variables = {**inherited, **environment} | {MARK_VARIABLE: attempt.mark, ATTEMPT_VARIABLE: str(attempt.number)}
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=attempt.directory,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InvalidJob(f"cannot start {' '.join(argv)} in {attempt.directory}: {error.strerror}") from error
+
+
 def _await_start(attempt: Attempt, process: subprocess.Popen[bytes], deadline: float) -> StartRecord:
     began = time.monotonic()
-    patience_s = min(START_PATIENCE_S, deadline - began)
+    patience_s = max(0.0, min(START_PATIENCE_S, deadline - began))
     while (record := read_start(attempt.directory, attempt.number)) is None:
         if process.poll() is not None and read_start(attempt.directory, attempt.number) is None:
             said = _said(process)

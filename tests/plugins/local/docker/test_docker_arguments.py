@@ -30,6 +30,12 @@ def test_flags_that_evalyard_sets_itself_are_refused_with_the_reason(flag: str, 
     assert str(caught.value).endswith(OURS[flag])
 
 
+@pytest.mark.parametrize("given", ["--attach stderr", "-a stdin", "-astderr", "--sig-proxy=true", "-dit"])
+def test_nobody_else_decides_what_the_script_waits_for(given: str) -> None:
+    with pytest.raises(ValueError, match="is not yours to set: evalyard's script "):
+        docker_arguments(given)
+
+
 def test_flags_that_only_begin_like_ours_are_taken() -> None:
     assert docker_arguments("--network-alias web --detach-keys=a") == ("--network-alias", "web", "--detach-keys=a")
 

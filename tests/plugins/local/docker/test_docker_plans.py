@@ -139,9 +139,9 @@ set -- \\
   --mount type=bind,source="$here"/'artifacts','target=/results' \\
   --mount type=bind,source="$here"/'inside.sh','target=/evalyard/job/inside.sh,readonly' \\
   --mount type=bind,source="$here"/'run_config.yml','target=/evalyard/job/run_config.yml,readonly' \\
+  --mount type=bind,source="$here"/'.secrets.env','target=/evalyard/job/.secrets.env,readonly' \\
   --mount type=bind,source="$here"/'../.harness','target=/evalyard/harness,readonly' \\
   --mount type=bind,source="$here"/'../../cache','target=/evalyard/output/cache' \\
-  --mount type=bind,source="$here"/'.secrets.env','target=/evalyard/job/.secrets.env,readonly' \\
   --mount type=bind,source="$here"/'logs/stdout.log','target=/evalyard/log' \\
   --env EVALYARD_API_KEY_NAME \\
   --env EVALYARD_ENDPOINT_TYPE \\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from attrs import evolve
 
 from evalyard import Binding, ConfigError, Job, Mounts, Plan, Server
 from evalyard_local.docker.plans import plan_contained
+from evalyard_local.plans import plan_job
 from evalyard_local.settings import Settings
 from tests.plugins.local.docker.planning import contained_job, model_server, mounts_of, text_of, words_of
 
@@ -68,7 +70,7 @@ def test_without_a_model_of_our_own_its_network_is_the_harnesss() -> None:
 def test_a_harness_in_the_machines_network_asks_the_containers_own_address() -> None:
     plan = planned(judged(server=False, url="http://localhost:8000/v1"))
     assert "EVALYARD_NETWORK" not in plan.bindings
-    assert '"$EVALYARD_SIM_SERVER_CONTAINER")\nset -- ' in text_of(plan)
+    assert '"$EVALYARD_SIM_SERVER_CONTAINER")\nif [ -z "$sim_address" ]; then' in text_of(plan)
     assert "model-user-sim:$sim_address" in words_of(plan)
     assert "docker network create" not in text_of(plan, JUDGE_RUN)
 
@@ -97,6 +99,25 @@ def test_it_sees_its_own_folders_and_no_port_is_published_twice() -> None:
     assert "--publish" not in words_of(plan, JUDGE_RUN)
     with pytest.raises(ConfigError, match="'s' must be an absolute path of this machine"):
         planned(judged(), mounts=Mounts(auxiliary={"user_sim": {"s": "/t"}}))
+
+
+def test_names_in_mounts_are_compared_as_folders_are() -> None:
+    plan = planned(judged(), mounts=Mounts(auxiliary={"User-Sim": {"/s": "/t:ro"}}))
+    assert "/s,target=/t,readonly" in mounts_of(plan, JUDGE_RUN)
+
+
+@pytest.mark.parametrize("plan", [plan_contained, plan_job], ids=["in containers", "as processes"])
+@pytest.mark.parametrize(
+    ("name", "meant"), [("usre-sim", "; did you mean 'user_sim'?"), ("judge", ""), ("deployment", "")]
+)
+def test_mounts_for_a_server_that_is_not_there_are_refused(
+    plan: Callable[[Settings, Job], Plan], name: str, meant: str
+) -> None:
+    job = evolve(judged(), server=None, auxiliary=(evolve(judge(), image_by_default=True),))
+    with pytest.raises(ConfigError) as caught:
+        plan(evolve(SETTINGS, mounts=Mounts(auxiliary={"user_sim": {}, name: {"/s": "/t"}})), job)
+    said = f"no auxiliary deployment that starts (type none does not) is called '{name}'{meant}"
+    assert caught.value.problems == (f"execution.mounts.auxiliary: {said}",)
 
 
 def test_without_an_image_its_section_is_named() -> None:

@@ -63,9 +63,9 @@ def test_a_servers_own_files_and_secrets_are_beside_its_script() -> None:
     served = model_server(files=files, secrets=(SecretRef(name="K", variable="K"),))
     mounts = mounts_of(plan_contained(SETTINGS, contained_job(server=served)), "deployment/run.sh")
     assert [mount for mount in mounts if "/evalyard/job/" in mount] == [
-        "$here/inside.sh,target=/evalyard/job/inside.sh,readonly",
-        "$here/conf,target=/evalyard/job/conf,readonly",
         "$here/.secrets.env,target=/evalyard/job/.secrets.env,readonly",
+        "$here/conf,target=/evalyard/job/conf,readonly",
+        "$here/inside.sh,target=/evalyard/job/inside.sh,readonly",
     ]
 
 

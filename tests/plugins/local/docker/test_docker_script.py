@@ -10,9 +10,12 @@ import pytest
 from attrs import evolve
 
 from evalyard.harness.script import job_script
+from evalyard.records import Server
 from evalyard_local.docker.script import (
     Bind,
     Container,
+    address_flag,
+    address_text,
     container_text,
     gpu_text,
     is_loopback,
@@ -36,8 +39,8 @@ FULL = Container(
         Bind(source="artifacts", target="/results"),
         Bind(source="/data/all of it", target="/data", read_only=True),
         Bind(source="../../cache", target="/evalyard/output/cache", make=True),
+        Bind(source=".secrets.env", target="/evalyard/job/.secrets.env", read_only=True),
     ),
-    secrets=True,
     log="logs/stdout.log",
     variables=("EVALYARD_TASK", "SHOTS"),
     settings={"EVALYARD_JOB_DIR": "/evalyard/job"},
@@ -282,6 +285,24 @@ def test_an_engine_whose_name_is_known_is_not_asked_for_it(
     )
     assert done.stdout == network
     assert made.calls == []
+
+
+JUDGE = Server(recipe="demo", model_id="j", name="judge", env_prefix="JUDGE", script="serve")
+
+
+@each_shell
+@pytest.mark.parametrize(("address", "reason"), [("172.17.0.9", ""), ("", "the container of the model server 'judge'")])
+def test_a_further_server_without_an_address_is_the_reason(
+    shell: str, address: str, reason: str, tmp_path: Path
+) -> None:
+    flags = (address_flag(JUDGE, "model-judge"),)
+    made = written(tmp_path, evolve(CONTAINER, before=address_text(JUDGE), flags=flags), shell)
+    made.answer("address", address)
+    made.ends()
+    record = launch(made.work, made.launched(EVALYARD_JUDGE_SERVER_CONTAINER="c"), shell)
+    assert (record.exit_code, record.reason.partition(" has ")[0]) == (125 if reason else 0, reason)
+    assert bool(made.called("run")) is not bool(reason)
+    assert reason or f"model-judge:{address}" in made.run
 
 
 @pytest.mark.parametrize(

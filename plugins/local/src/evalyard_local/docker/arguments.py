@@ -13,6 +13,9 @@ OURS = {
     "--entrypoint": "it starts evalyard's script; set the task's own command instead",
     "--detach": "evalyard's script waits for it in the background",
     "-d": "evalyard's script waits for it in the background",
+    "--attach": "evalyard's script takes what Docker says, and the container writes its log itself",
+    "-a": "evalyard's script takes what Docker says, and the container writes its log itself",
+    "--sig-proxy": "evalyard's script passes signals on itself",
 }
 """Flags that are refused, and why."""
 
@@ -30,7 +33,7 @@ def docker_arguments(given: str | Sequence[str]) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError(f"cannot be split into flags: {error}") from error
     for word in words:
-        flag = word.partition("=")[0]
+        flag = word.partition("=")[0] if word.startswith("--") else word[:2]  # -dit is -d and more
         if flag in OURS:
             raise ValueError(f"{flag} is not yours to set: {OURS[flag]}")
     return words

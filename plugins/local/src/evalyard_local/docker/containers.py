@@ -16,11 +16,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define
 
 from evalyard import BackendError, Context, Handle, JobState, NeedKind, Observation
 from evalyard_local.docker.engine import asking
-from evalyard_local.docker.script import LABEL, NAME_LABEL, OWNER_LABEL, TOKEN_LABEL
+from evalyard_local.docker.listing import Left, Listed, all_left, listed
+from evalyard_local.docker.script import OWNER_LABEL, TOKEN_LABEL
 from evalyard_local.settings import Keep
 
 if TYPE_CHECKING:
@@ -50,28 +51,6 @@ class Trust:
     def renew(self) -> None:
         """Say that it has answered now."""
         self.until = time.monotonic() + _TRUSTED_S
-
-
-@frozen(kw_only=True)
-class Listed:
-    """A container as the engine lists it."""
-
-    id: str
-    name: str
-    token: str
-    role: str
-    owner: str
-    running: bool
-    created: bool
-    """Whether it has not begun."""
-
-
-@define
-class Left:
-    """What the engine has of one attempt."""
-
-    containers: list[Listed] = field(factory=list)
-    networks: list[str] = field(factory=list)
 
 
 def contained(handles: Iterable[Handle]) -> list[Handle]:
@@ -110,24 +89,6 @@ def observe(
     except BackendError as error:
         unknown = Observation(state=JobState.UNKNOWN, reason=error.message)
         return {handle.name: unknown for handle in unsure}
-
-
-def listed(client: DockerClient, **labels: str) -> list[Listed]:
-    """Return every container that carries a mark of ours, ended ones too, in one question."""
-    wanted = [TOKEN_LABEL, *(f"{name}={value}" for name, value in labels.items())]
-    found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": wanted})
-    return [
-        Listed(
-            id=str(item["Id"]),
-            name=str(item["Labels"].get(NAME_LABEL, "")),
-            token=str(item["Labels"].get(TOKEN_LABEL, "")),
-            role=str(item["Labels"].get(f"{LABEL}.role", "")),
-            owner=str(item["Labels"].get(OWNER_LABEL, "")),
-            running=item.get("State") in ("running", "paused", "restarting", "removing"),
-            created=item.get("State") == "created",
-        )
-        for item in found
-    ]
 
 
 def _without_script(client: DockerClient, handle: Handle, found: Listed) -> Observation:
@@ -244,24 +205,13 @@ def _each(ctx: Context, handles: Sequence[Handle], act: Callable[[Handle, Left],
     try:
         with asking(ctx) as client:
             # An engine that begins containers is slow to tell of its networks, and a job has none of its own.
-            there = _left(client, networks=any(handle.kind != "job" for handle in handles))
+            there = all_left(client, networks=any(handle.kind != "job" for handle in handles))
     except BackendError:
         return tuple(handles)
     present = [handle for handle in handles if handle.mark in there]
     with ThreadPoolExecutor(max(1, min(len(present), MOST_AT_ONCE))) as pool:
         answers = list(pool.map(done, present))
     return tuple(handle for handle, answer in zip(present, answers, strict=True) if not answer)
-
-
-def _left(client: DockerClient, *, networks: bool) -> dict[str, Left]:
-    """Return all that the engine has of ours, by token."""
-    found: dict[str, Left] = {}
-    for container in listed(client):
-        found.setdefault(container.token, Left()).containers.append(container)
-    made: list[dict[str, Any]] = client.api.networks(filters={"label": [TOKEN_LABEL]}) if networks else []
-    for network in made:
-        found.setdefault(network["Labels"][TOKEN_LABEL], Left()).networks.append(network["Id"])
-    return found
 
 
 def _end(ctx: Context, handle: Handle, left: Left, *, asked: bool) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from evalyard import (
-    HARNESS_INSIDE,
     INSIDE,
     INSIDE_SCRIPT,
     JOB_INSIDE,
@@ -23,7 +22,6 @@ from evalyard import (
     inside_server_script,
     job_script,
     job_variables,
-    mounts_of,
     server_of,
     server_script,
     server_variables,
@@ -31,12 +29,12 @@ from evalyard import (
 )
 from evalyard_local.docker.arguments import docker_arguments, has_names, network_of
 from evalyard_local.docker.images import image_need
+from evalyard_local.docker.mounts import check_paths, harness_binds, server_binds
 from evalyard_local.docker.script import (
     CONTAINER_VARIABLE,
     NETWORK_VARIABLE,
     PLATFORM_VARIABLE,
     USER_VARIABLE,
-    Bind,
     Container,
     address_flag,
     address_text,
@@ -46,9 +44,8 @@ from evalyard_local.docker.script import (
     is_loopback,
     loopback_text,
     network_text,
-    refused_path,
 )
-from evalyard_local.plans import FILES_NEED, check_ports, server_bindings
+from evalyard_local.plans import FILES_NEED, check_mounted, check_ports, server_bindings
 from evalyard_local.processes import ATTEMPT_VARIABLE
 from evalyard_local.settings import Settings
 
@@ -57,6 +54,10 @@ MODEL_HOST = "model"
 """By what name containers of the private network reach the model server."""
 _CONTAINER = "SERVER_CONTAINER"
 """What the variable with a server's container is called, behind what all its variables begin with."""
+_SHARES_NETWORK = (
+    "the endpoint is on this machine, so containers share its network (--network host; with Docker Desktop they ask "
+    "host.docker.internal)"
+)
 
 
 def plan_contained(settings: Settings, job: Job) -> Plan:
@@ -65,11 +66,9 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
     Raises:
         ConfigError: there is no image, or a path that Docker cannot take.
     """
-    image = job.contained.image
-    if not image:
-        problem = f"'{job.task.name}' names no container image: give the task container: IMAGE, or pass --no-docker"
-        raise ConfigError([f"{job.task.where or job.task.name}: {problem}"])
-    _check_paths(settings, job)
+    image = _image(job)
+    check_paths(settings, job)
+    check_mounted(settings.mounts, job.servers)
     extra = docker_arguments(settings.extra_docker_args)
     pulled = image_need(image, settings.pull)
     needs = [pulled]
@@ -79,27 +78,20 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
     if job.server is None and not network and is_loopback(job.endpoint.url or ""):
         before = loopback_text(job.endpoint.url or "")
         bindings[PLATFORM_VARIABLE] = Binding(need=pulled.key, output="platform")
-        notes.append(
-            "the endpoint is on this machine, so containers share its network (--network host; with Docker Desktop "
-            "they ask host.docker.internal)"
-        )
+        notes.append(_SHARES_NETWORK)
     if network and not has_names(network):
         check_ports(job.servers)
     for server in job.servers:
         makes_network = server is job.servers[0] and not before
         files += _server_files(settings, job, server, makes_network=makes_network)
         needs += [image_need(server.image or "", settings.pull), _server_need(settings, job, server)]
-        bindings |= server_bindings(server)
-        bindings[server.variable(_CONTAINER)] = Binding(need=server.key, output="container")
-        if makes_network:
-            bindings[NETWORK_VARIABLE] = Binding(need=server.key, output="network")
+        bindings |= _server_bindings(server, makes_network=makes_network)
     start = container_text(_harness_container(settings, job, image, before))
     script = job_script(job, start=start, asks=_asks, ready_timeout_s=settings.endpoint_readiness_timeout)
     files += [
         PlannedFile(path=f"{job.folder}/run.sh", text=script, mode=0o755),
         PlannedFile(path=f"{job.folder}/{INSIDE_SCRIPT}", text=inside_script(job), mode=0o755),
     ]
-    results = job.contained.results
     return Plan(
         job=job.id,
         task=job.task.name,
@@ -111,36 +103,34 @@ def plan_contained(settings: Settings, job: Job) -> Plan:
         environment={CONTAINER_VARIABLE: f"{job.name}-{_readable(job.task.name)}"},
         bindings=bindings,
         needs=(Need(key=FILES_NEED, kind=NeedKind.FILES, directory=job.run_dir, files=tuple(files)), *needs),
-        payload={
-            "withheld": list(job.secret_variables),
-            "keep": settings.keep.value,
-            "results": results.file if results else "",
-            "network": network or ("host" if before else ""),
-            "probe_url": _root(job.endpoint.url) if job.server is None else "",
-        },
+        payload=_payload(settings, job, network or ("host" if before else "")),
         image=image,
         concurrency=settings.concurrency,
         grace_s=settings.kill_grace_s,
-        results=results,
+        results=job.contained.results,
         notes=tuple(notes),
     )
 
 
+def _payload(settings: Settings, job: Job, network: str) -> dict[str, Any]:
+    results = job.contained.results
+    return {
+        "withheld": list(job.secret_variables),
+        "keep": settings.keep.value,
+        "results": results.file if results else "",
+        "network": network,
+        "probe_url": _root(job.endpoint.url) if job.server is None else "",
+    }
+
+
+def _image(job: Job) -> str:
+    if job.contained.image:
+        return job.contained.image
+    problem = f"'{job.task.name}' names no container image: give the task container: IMAGE, or pass --no-docker"
+    raise ConfigError([f"{job.task.where or job.task.name}: {problem}"])
+
+
 def _harness_container(settings: Settings, job: Job, image: str, before: str) -> Container:
-    harness, here = job.contained, f"{job.folder}/"
-    own = [file.path.removeprefix(here) for file in harness.files if file.path.startswith(here)]
-    travelling = {file.path.split("/")[0] for file in harness.files if not file.path.startswith(here)}
-    binds = [
-        Bind(source="artifacts", target=INSIDE.artifacts),
-        *(Bind(source=name, target=f"{JOB_INSIDE}/{name}", read_only=True) for name in (INSIDE_SCRIPT, *own)),
-        *(Bind(source=f"../{name}", target=HARNESS_INSIDE, read_only=True) for name in sorted(travelling)),
-        *(
-            Bind(source=f"../../{name}".rstrip("/"), target=f"{INSIDE.output_dir}/{name}".rstrip("/"), make=True)
-            for name in harness.lasting
-        ),
-    ]
-    if job.task.dataset_dir:
-        binds.append(Bind(source=job.task.dataset_dir, target=job.task.dataset_mount_path, read_only=True))
     network = ['--network "$network"'] if before else []
     if not network_of(docker_arguments(settings.extra_docker_args)):
         if before:
@@ -154,10 +144,9 @@ def _harness_container(settings: Settings, job: Job, image: str, before: str) ->
         name=f"{job.name}-{_readable(job.task.name)}",
         image=image,
         command=(f"{JOB_INSIDE}/{INSIDE_SCRIPT}",),
-        keeps_entrypoint=harness.keeps_entrypoint,
+        keeps_entrypoint=job.contained.keeps_entrypoint,
         labels={"invocation": job.invocation, "job": job.id, "task": job.task.name, "role": "client"},
-        binds=(*binds, *_user_binds(settings.mounts.evaluation)),
-        secrets=any(file.path == f"{job.folder}/.secrets.env" for file in job.files),
+        binds=harness_binds(settings, job),
         log="logs/stdout.log",
         variables=(*job_variables(job), CONTAINER_VARIABLE, ATTEMPT_VARIABLE),
         settings={"EVALYARD_JOB_DIR": JOB_INSIDE, "EVALYARD_OUTPUT_DIR": INSIDE.artifacts},
@@ -186,13 +175,7 @@ def _server_files(settings: Settings, job: Job, server: Server, *, makes_network
 
 def _server_container(settings: Settings, job: Job, server: Server, *, makes_network: bool) -> Container:
     extra = docker_arguments(settings.extra_docker_args)
-    here, wanted = f"{server.folder}/", network_of(extra)
-    own = {file.path.removeprefix(here).split("/")[0] for file in server.files if file.path.startswith(here)}
-    binds = [
-        Bind(source="artifacts", target=INSIDE.artifacts),
-        *(Bind(source=name, target=f"{JOB_INSIDE}/{name}", read_only=True) for name in (INSIDE_SCRIPT, *sorted(own))),
-        *(Bind(source=m.source, target=m.target, read_only=m.read_only) for m in server.mounts),
-    ]
+    wanted = network_of(extra)
     flags = list(_resources(settings))
     before = ""
     if not wanted and makes_network:
@@ -211,8 +194,7 @@ def _server_container(settings: Settings, job: Job, server: Server, *, makes_net
         image=server.image or "",
         command=(f"{JOB_INSIDE}/{INSIDE_SCRIPT}",),
         labels={"invocation": job.invocation, "role": "server", **({"server": server.name} if server.name else {})},
-        binds=(*binds, *_user_binds(_mounts_of(settings, server))),
-        secrets=bool(server.secrets),
+        binds=server_binds(settings, job, server),
         log="logs/server.log",
         variables=server_variables(server),
         settings={
@@ -249,6 +231,11 @@ def _server_need(settings: Settings, job: Job, server: Server) -> Need:
     )
 
 
+def _server_bindings(server: Server, *, makes_network: bool) -> dict[str, Binding]:
+    bindings = server_bindings(server) | {server.variable(_CONTAINER): Binding(need=server.key, output="container")}
+    return bindings | ({NETWORK_VARIABLE: Binding(need=server.key, output="network")} if makes_network else {})
+
+
 def _asks(server: Server) -> str:
     return f'docker exec "${server.variable(_CONTAINER)}"'
 
@@ -267,35 +254,9 @@ def _host(settings: Settings, server: Server) -> str:
     return _alias(server) if not network or has_names(network) else "127.0.0.1"
 
 
-def _mounts_of(settings: Settings, server: Server) -> Mapping[str, str]:
-    return settings.mounts.auxiliary.get(server.name, {}) if server.name else settings.mounts.deployment
-
-
 def _resources(settings: Settings) -> tuple[str, ...]:
     given = {"--cpus": settings.cpus, "--memory": settings.memory, "--shm-size": settings.shm_size}
     return tuple(f"{flag} {value}" for flag, value in given.items() if value)
-
-
-def _user_binds(mounts: Mapping[str, str]) -> tuple[Bind, ...]:
-    return tuple(
-        Bind(source=mount.source, target=mount.target, read_only=mount.read_only) for mount in mounts_of(mounts)
-    )
-
-
-def _check_paths(settings: Settings, job: Job) -> None:
-    given = [settings.mounts.deployment, settings.mounts.evaluation, *settings.mounts.auxiliary.values()]
-    mounts = [path for folders in given for path in folders.items()]
-    relative = [source for source, _ in mounts if not source.startswith("/")]
-    if relative:
-        raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path of this machine"])
-    relative = [target for _, target in mounts if not target.startswith("/")]
-    if relative:
-        raise ConfigError([f"execution.mounts: '{relative[0]}' must be an absolute path in the container"])
-    asked = [job.task.dataset_dir or "", job.task.dataset_mount_path]
-    asked += [path for one in job.servers for mount in one.mounts for path in (mount.source, mount.target)]
-    bad = refused_path([job.run_dir, *(path for pair in mounts for path in pair), *asked])
-    if bad:
-        raise ConfigError([f"'{bad}': Docker cannot mount a path with a comma, a quote or a line break in it"])
 
 
 def _readable(task: str) -> str:

@@ -56,8 +56,6 @@ class Container:
     keeps_entrypoint: bool = False
     labels: Mapping[str, str] = field(factory=dict)
     binds: tuple[Bind, ...] = ()
-    secrets: bool = False
-    """Whether there is a secrets file beside the script."""
     log: str = ""
     """The log file, in the folder of run.sh."""
     variables: tuple[str, ...] = ()
@@ -92,8 +90,6 @@ def container_text(container: Container) -> str:
     words = ["--init", '--name "$container"']
     words += [f"--label {name}={value}" for name, value in labels.items()]
     binds = list(container.binds)
-    if container.secrets:
-        binds.append(Bind(source=".secrets.env", target="/evalyard/job/.secrets.env", read_only=True))
     if container.log:
         binds.append(Bind(source=container.log, target="/evalyard/log"))
     words += [_bind(bind) for bind in binds]
@@ -180,9 +176,15 @@ esac"""
 def address_text(server: Server) -> str:
     """Return shell text that finds out where a further server is, for a harness that is in no network with names."""
     inspect = "docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'"
+    address = _address(server)
+    gone = f"the container of {server.title} has no address: it has ended, or Docker does not answer"
     return f"""\
 # Where {server.title} is.
-{_address(server)}=$({inspect} "${server.variable("SERVER_CONTAINER")}")"""
+{address}=$({inspect} "${server.variable("SERVER_CONTAINER")}")
+if [ -z "${address}" ]; then
+  echo {quote(gone)} | tee "$EVALYARD_OUTPUT_DIR/.reason"
+  exit 125
+fi"""
 
 
 def address_flag(server: Server, alias: str) -> str:
