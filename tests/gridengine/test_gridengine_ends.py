@@ -51,7 +51,9 @@ def test_a_job_that_is_held_back_waits_and_is_gone_after_teardown(rig: Rig, clus
         cluster.ask("qmod", "-e", "all.q")
 
 
-def test_a_folder_that_is_gone_when_the_job_begins_is_a_failure_at_once(rig: Rig, cluster: GridEngineCluster) -> None:
+def test_a_job_whose_folder_is_gone_waits_with_the_reason_and_is_gone_after_teardown(
+    rig: Rig, cluster: GridEngineCluster
+) -> None:
     cluster.ask("qmod", "-d", "all.q")
     try:
         trial = rig.trial(task(LEAVE_RESULTS))
@@ -59,8 +61,12 @@ def test_a_folder_that_is_gone_when_the_job_begins_is_a_failure_at_once(rig: Rig
         Path(trial.plans[0].directory).rename(f"{trial.plans[0].directory}.away")
     finally:
         cluster.ask("qmod", "-e", "all.q")
-    seen = trial.await_end(handle)
-    assert (seen.state, seen.reason) == (JobState.FAILED, "Grid Engine says Eqw")
+    wait_until(lambda: trial.observe(handle).reason != "", "Grid Engine has tried to begin it")
+    seen = trial.observe(handle)
+    reason = f"waits: it could not begin; why: qstat -j {handle.id}"
+    assert (seen.state, seen.reason) == (JobState.QUEUED, reason)
+    assert trial.session.teardown(trial.run.context(), [handle]) == ()
+    assert cluster.ask("qstat") == ""
 
 
 def test_while_the_master_cannot_be_reached_nothing_is_known_and_nothing_ends(

@@ -13,6 +13,7 @@ import pytest
 from attrs import frozen
 
 from tests.outside.cleanroom import CleanRoom, build_wheel
+from tests.outside.test_untouched import changed_files
 
 
 @frozen(kw_only=True)
@@ -50,6 +51,7 @@ def test_it_evaluates_a_model_that_it_serves_and_leaves_nothing_behind(written: 
     assert (job["state"], job["executor"]) == ("SUCCEEDED", "mine")
     assert json.loads(room.call("results", run, "--json").stdout)
     assert room.call("gc").stderr.strip() == "nothing is left behind"
+    assert changed_files(room) == []
 
 
 def test_it_is_typed_as_strictly_as_it_asks_for(written: Written, tmp_path: Path) -> None:

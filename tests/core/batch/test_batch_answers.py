@@ -1,6 +1,7 @@
 """evalyard.batch.answers: rows, and what they say."""
 
 import pytest
+from attrs import evolve
 
 from evalyard import JobRow, Transient
 from evalyard.batch.answers import parse_status, queue_in, rows_of, table
@@ -42,6 +43,20 @@ def test_the_queue_is_believed_before_accounting() -> None:
         "7": JobRow(id="7", name="a", word="going"),
         "8": JobRow(id="8", name="b", word="done"),
     }
+
+
+def test_accounting_that_cannot_be_read_is_told_and_spoils_nothing_else() -> None:
+    answer = parse_status(TOY, b"queue\t7|a|going||\naccount\t<html>\nend\n")
+    assert answer.unaccounted == "its answer cannot be read: that is a web page"
+    assert set(answer.jobs) == {"7"}
+
+
+def test_what_a_queue_says_of_jobs_that_it_does_not_know_is_kept_from_who_reads_of_the_others() -> None:
+    rows = rows_of(b"queue\ttoy: I know none of these: 8\nqueue\t7|a|going||\nend\n")
+    assert [row.id for row in queue_in(TOY, rows)] == ["7"]
+    strict = evolve(TOY, parse_queue=lambda text: pytest.fail(f"was asked to read {text!r}"))
+    assert queue_in(strict, rows_of(b"queue\ttoy: I know none of these: 8\nend\n")) == ()
+    assert queue_in(strict, rows_of(b"queue\t\nend\n")) == ()
 
 
 def test_a_row_that_cannot_be_read_says_nothing_and_spoils_no_other() -> None:

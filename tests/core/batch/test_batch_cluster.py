@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
-from evalyard import Context, Handle, JobState, LaunchError, Plan, Transient
-from evalyard.batch.cluster import Cluster, Logs
+from evalyard import Context, Handle, JobState, LaunchError, Observation, Plan, Transient
+from evalyard.batch.cluster import Cluster
+from evalyard.batch.logs import Logs
 from tests.core.batch.toy import TOY, Toy
 
 CLUSTER = Cluster(TOY)
@@ -57,9 +59,24 @@ def test_jobs_are_submitted_with_the_words_of_their_plans_and_adopted_after_that
     assert toy.calls() == [f"tsub --name ey-a1b2c3d4-{number}-1 job.sh 1" for number in (1, 2)]
 
 
-def test_what_stands_before_the_answer_does_not_matter(ctx: Context, toy: Toy) -> None:
+def test_what_stands_around_the_answer_does_not_matter(ctx: Context, toy: Toy) -> None:
     toy.say("banner", "Welcome, user <5>\n")
-    assert [handle.id for handle in submitted(ctx, plan(ctx))] == ["11"]
+    with (toy.folder / "bin" / "tsub").open("a") as command:
+        command.write("printf 'Goodbye.\\n\\tYour quota is 80 %%\\n'\n")
+    for _ in range(2):
+        assert [handle.id for handle in submitted(ctx, plan(ctx))] == ["11"]
+    assert (len(toy.calls("tsub")), len(toy.calls("tstat"))) == (1, 0)
+
+
+def test_a_job_that_was_taken_without_a_word_is_not_sent_again(ctx: Context, toy: Toy) -> None:
+    (toy.folder / "bin" / "tsub").write_text('#!/bin/sh\necho tsub >>"$(dirname "$0")/../calls"\n')
+    toy.say("jobs", f"11|{NAME}|waiting|/x|\n")
+    any_word = Cluster(evolve(TOY, number=r"\S+"))
+    for _ in range(2):
+        answer = any_word.submit(ctx, [plan(ctx)])[NAME]
+        assert isinstance(answer, Handle)
+        assert answer.id == "11"
+    assert len(toy.calls("tsub")) == 1
 
 
 def test_an_answer_without_a_number_is_looked_up_and_not_sent_again(ctx: Context, toy: Toy) -> None:
@@ -83,6 +100,28 @@ def test_an_accepted_job_whose_answer_was_lost_is_found_by_its_name(ctx: Context
     assert [handle.id for handle in found.values()] == ["11"]
     assert submitted(ctx, plan(ctx)) == [found[NAME]]
     assert len(toy.calls("tsub")) == 1
+
+
+def test_a_job_whose_number_nobody_tells_keeps_no_other_from_being_found(ctx: Context, toy: Toy) -> None:
+    (known,) = submitted(ctx, plan(ctx, 1))
+    (toy.folder / "bin" / "tsub").write_text("#!/bin/sh\necho thanks\n")
+    untold = plan(ctx, 2, OTHER_MARK)
+    CLUSTER.submit(ctx, [untold])
+    assert CLUSTER.find(ctx, {NAME: MARK, untold.name: OTHER_MARK}) == {NAME: known}
+    with pytest.raises(Transient, match="ey-a1b2c3d4-2-1, and does not say under which number"):
+        CLUSTER.find(ctx, {untold.name: OTHER_MARK})
+
+
+def test_of_two_jobs_for_an_attempt_the_one_that_has_begun_is_found_and_watched(ctx: Context, toy: Toy) -> None:
+    one = plan(ctx)
+    (handle,) = submitted(ctx, one)
+    toy.say("jobs", f"11|{NAME}|done|{one.directory}|\n12|{NAME}|going|{one.directory}|\n")
+    (record(handle) / "job").write_text("12\n")
+    winner = evolve(handle, id="12")
+    assert submitted(ctx, one) == [winner]
+    assert CLUSTER.find(ctx, {NAME: MARK}) == {NAME: winner}
+    assert CLUSTER.status(ctx, [handle])[NAME] == Observation(state=JobState.RUNNING, handle=winner)
+    assert CLUSTER.status(ctx, [winner])[NAME] == Observation(state=JobState.RUNNING)
 
 
 def test_the_name_of_another_attempt_is_another_name(ctx: Context, toy: Toy) -> None:
@@ -179,6 +218,14 @@ def test_a_queue_that_knows_none_has_answered_and_one_that_is_silent_has_not(ctx
         CLUSTER.status(ctx, [handle])
 
 
+def test_a_queue_that_does_not_know_one_has_told_of_the_others(ctx: Context, toy: Toy) -> None:
+    handles = submitted(ctx, plan(ctx, 1), plan(ctx, 2))
+    toy.say("jobs", f"11|{NAME}|going|/x|\n")
+    with (toy.folder / "bin" / "tstat").open("a") as command:
+        command.write("echo 'tstat: 12 is none of these' >&2\nexit 1\n")
+    assert set(CLUSTER.status(ctx, handles)) == {NAME}
+
+
 def test_a_queue_that_cannot_be_read_ends_nothing(ctx: Context, toy: Toy) -> None:
     (handle,) = submitted(ctx, plan(ctx))
     (toy.folder / "bin" / "tstat").write_text("#!/bin/sh\necho '<html>'\n")
@@ -244,6 +291,24 @@ def test_a_scheduler_that_hears_no_wish_to_end_says_so(ctx: Context, toy: Toy) -
     for wait in (False, True):
         with pytest.raises(Transient, match="no answer"):
             CLUSTER.end(ctx, handles, wait=wait)
+
+
+def test_a_job_whose_end_is_refused_is_named_with_the_schedulers_words(ctx: Context, toy: Toy) -> None:
+    handles = submitted(ctx, plan(ctx, 1), plan(ctx, 2))
+    (toy.folder / "bin" / "tdel").write_text("#!/bin/sh\necho 'tdel: 11 is not yours' >&2\nexit 1\n")
+    refused = CLUSTER.end(ctx, handles, wait=False)
+    assert [(handle.id, handle.problem) for handle in refused] == [("11", "tdel: 11 is not yours")]
+    patient = Context(connection=ctx.connection, run_dir=ctx.run_dir)
+    patient.deadline -= 117.0
+    remaining = CLUSTER.end(patient, handles, wait=True)
+    assert [(handle.id, handle.problem) for handle in remaining] == [("11", "tdel: 11 is not yours"), ("12", "")]
+
+
+def test_jobs_whose_end_fails_without_a_word_are_all_named(ctx: Context, toy: Toy) -> None:
+    handles = submitted(ctx, plan(ctx, 1), plan(ctx, 2))
+    (toy.folder / "bin" / "tdel").write_text("#!/bin/sh\nexit 1\n")
+    refused = CLUSTER.end(ctx, handles, wait=False)
+    assert [handle.problem for handle in refused] == ["tdel failed, and gave no reason"] * 2
 
 
 def test_what_this_launcher_submitted_and_nobody_knows_is_an_orphan(ctx: Context, toy: Toy) -> None:

@@ -9,6 +9,8 @@ from tests.core.batch.toy import TOY
 
 NAME = "ey-a1b2c3d4-1-1"
 NOW = "2026-01-02T03:04:05"
+JUST_NOW = "2026-01-02T03:04:00"
+LONG_AGO = "2026-01-02T03:00:00"
 HANDLE = Handle(name=NAME, mark=MARK, id="7", data={"directory": "/run/smoke", "attempt": "1"})
 DONE = ExitRecord(attempt=1, exit_code=0, mark=MARK)
 FAILED = ExitRecord(attempt=1, exit_code=3, mark=MARK, reason="exit code 3")
@@ -46,8 +48,8 @@ def seen(
         (row("waiting", "Priority"), JobState.QUEUED, "waits: Priority"),
         (row("waiting"), JobState.QUEUED, ""),
         (row("going"), JobState.RUNNING, ""),
-        (row("done"), JobState.FAILED, "Toy says done, and it left no exit file"),
-        (row("broken", "its node failed"), JobState.FAILED, "Toy says broken (its node failed)"),
+        (row("done", ended_at=LONG_AGO), JobState.FAILED, "Toy says done, and it left no exit file"),
+        (row("broken", "its node failed", LONG_AGO), JobState.FAILED, "Toy says broken (its node failed)"),
         (row("killed"), JobState.CANCELLED, "cancelled"),
         (row("late"), JobState.TIMED_OUT, "it met the walltime"),
         (row("asleep"), JobState.UNKNOWN, "Toy calls its state 'asleep'"),
@@ -91,12 +93,18 @@ def test_what_the_script_noted_of_its_end_is_its_reason() -> None:
 
 
 def test_files_of_a_job_that_has_just_ended_may_be_late() -> None:
-    late = seen(row("done", ended_at="2026-01-02T03:04:00"))
-    assert late is not None
-    assert late.state is JobState.RUNNING
-    gone = seen(row("done", ended_at="2026-01-02T03:00:00"))
-    assert gone is not None
-    assert gone.state is JobState.FAILED
+    late = Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet")
+    assert seen(row("done", ended_at=JUST_NOW)) == late
+    assert seen(row("broken", ended_at=JUST_NOW)) == late
+    assert seen(row("killed", ended_at=JUST_NOW)) == Observation(state=JobState.CANCELLED, reason="cancelled")
+    assert seen(row("late", ended_at=JUST_NOW)) == Observation(state=JobState.TIMED_OUT, reason="it met the walltime")
+
+
+@pytest.mark.parametrize("ended_at", ["", "yesterday", f"{LONG_AGO}Z"])
+@pytest.mark.parametrize("word", ["done", "broken"])
+def test_where_it_is_not_told_when_a_job_ended_its_files_may_be_late_for_ever(word: str, ended_at: str) -> None:
+    assert seen(row(word, ended_at=ended_at)) is None
+    assert seen(row(word, ended_at=ended_at), DONE) == Observation(state=JobState.SUCCEEDED, exit=DONE)
 
 
 def test_a_running_job_tells_its_progress_once_it_has_begun() -> None:

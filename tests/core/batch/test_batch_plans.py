@@ -54,12 +54,13 @@ def test_proxies_are_variables_of_the_job() -> None:
 
 
 def test_secrets_of_whoever_submits_are_not_inherited(folder: Path) -> None:
-    (folder / "run.sh").write_text('echo "${MY_KEY:-nothing} $OTHER" >said\n')
+    (folder / "run.sh").write_text('echo "${MY_KEY:-nothing} ${HF_TOKEN:-nothing} $OTHER" >said\n')
     job = make_job(run_dir=str(folder.parent), secret_variables=("MY_KEY",))
-    (folder / "job.sh").write_text(batch_script(ToySettings(output_dir="/o"), TOY, job, ()))
-    environment = {"PATH": os.environ["PATH"], "MY_KEY": "canary", "OTHER": "x"}
+    settings = ToySettings(output_dir="/o", credentials=("HF_TOKEN",))
+    (folder / "job.sh").write_text(batch_script(settings, TOY, job, ()))
+    environment = {"PATH": os.environ["PATH"], "MY_KEY": "canary", "HF_TOKEN": "canary", "OTHER": "x"}
     assert subprocess.run(["sh", "job.sh", "1"], cwd=folder, env=environment, check=False).returncode == 0
-    assert said(folder) == ["nothing x"]
+    assert said(folder) == ["nothing nothing x"]
 
 
 def test_a_model_server_is_refused() -> None:
@@ -134,6 +135,24 @@ def test_a_job_that_is_begun_a_second_time_does_nothing_and_says_why(folder: Pat
     assert begun(folder, "1").wait(30) == 75
     assert said(folder) == []
     assert (folder / "attempts" / "1" / "why").read_text().startswith("FAILED\tToy began it a second time")
+
+
+def test_another_job_of_the_same_attempt_does_nothing_and_leaves_the_record_to_the_first(folder: Path) -> None:
+    record = folder / "attempts" / "1"
+    (record / "job").write_text("16\n")
+    assert begun(folder, "1").wait(30) == 75
+    assert said(folder) == []
+    assert [path.name for path in record.iterdir() if path.name in ("why", "job")] == ["job"]
+    assert (record / "job").read_text() == "16\n"
+
+
+def test_a_job_that_is_told_that_it_will_be_suspended_goes_on(folder: Path) -> None:
+    process = begun(folder, "1")
+    await_words(folder, process)
+    os.killpg(process.pid, signal.SIGUSR1)
+    (folder / "go").touch()
+    assert process.wait(30) == 7
+    assert said(folder) == [f"{MARK} 1 20"]
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["script", "all processes"])

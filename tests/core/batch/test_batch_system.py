@@ -18,6 +18,8 @@ from tests.core.batch.toy import TOY
         (r"^\d+$", "try again later", ""),
         (r"^\d+$", "=12.server", "12.server"),
         (r"\S+", "-", ""),
+        (r"^\d+$", "Welcome\x1e12\x1eYour quota is 80 %", "12"),
+        (r"<(\d+)>", "Welcome, user <5>\x1eJob <12> is submitted.", "12"),
     ],
 )
 def test_a_jobs_number_is_found_in_what_the_scheduler_answers(pattern: str, answer: str, number: str) -> None:

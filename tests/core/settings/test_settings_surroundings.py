@@ -12,9 +12,12 @@ def test_only_what_is_given_is_a_variable() -> None:
     assert Network().proxies == {}
 
 
-def test_a_proxys_password_has_no_place_in_a_configuration() -> None:
+@pytest.mark.parametrize(
+    "proxy", ["http://me:hunter2@proxy.example", "me:hunter2@proxy.example:3128", "http://hunter2@proxy.example"]
+)
+def test_a_proxys_password_has_no_place_in_a_configuration(proxy: str) -> None:
     with pytest.raises(ValueError, match="https_proxy holds a password") as raised:
-        Network(https_proxy="http://me:hunter2@proxy.example")
+        Network(https_proxy=proxy)
     assert "hunter2" not in str(raised.value)
 
 

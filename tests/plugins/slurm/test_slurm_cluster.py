@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from evalyard import BackendError, Context, Handle, JobState, LaunchError, Need, NeedKind, Plan, PlannedFile, Transient
-from evalyard.batch.cluster import Logs
+from evalyard.batch.logs import Logs
 from evalyard.records import SecretRef
 from evalyard.secrets import SecretSource
 from evalyard_slurm.system import CLUSTER

@@ -1,5 +1,9 @@
 """evalyard_slurm.plans: one job to everything that is written and submitted for it, purely."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from attrs import evolve
 
@@ -168,3 +172,17 @@ def test_an_odd_name_of_a_task_is_quoted_for_slurm() -> None:
     assert '#SBATCH --job-name="naïve \\"x\\" \\\\ # $(touch y)"\n' in text_of(plan_job(HOST, job), "smoke/job.sbatch")
     two_lines = make_job(task=TaskSpec(name="a\n#SBATCH --uid=0"))
     assert "\n#SBATCH --uid" not in text_of(plan_job(HOST, two_lines), "smoke/job.sbatch")
+
+
+@pytest.mark.parametrize(("first", "noted"), [("17", True), ("16", False)], ids=["the same job", "another one"])
+def test_a_job_whose_attempt_has_begun_does_nothing_and_leaves_the_record_to_the_first(
+    tmp_path: Path, first: str, noted: bool
+) -> None:
+    record = tmp_path / "smoke" / "attempts" / "1"
+    record.mkdir(parents=True)
+    (record / "job").write_text(f"{first}\n")
+    script = text_of(plan_job(HOST, make_job(run_dir=str(tmp_path))), "smoke/job.sbatch")
+    environment = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": "17"}
+    done = subprocess.run(["bash", "-c", script, "bash", "1"], env=environment, timeout=60, check=False)
+    assert (done.returncode, (record / "why").exists()) == (75, noted)
+    assert (record / "job").read_text() == f"{first}\n"

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import evolve, frozen
 
-from evalyard.batch.answers import Row, parse_status, queue_in, rows_of, table
+from evalyard.batch.answers import BatchAnswer, Row, parse_status, queue_in, rows_of, table
 from evalyard.batch.commands import command_text, submit_line
 from evalyard.batch.evidence import observe
 from evalyard.batch.remote import ask
 from evalyard.batch.system import BatchSystem, JobRow
 from evalyard.errors import BackendError, Transient
-from evalyard.harness.logs import cut_log
 from evalyard.plugins.context import Context
-from evalyard.records import Handle, LaunchError, LogChunk, Need, Observation, Plan
+from evalyard.records import Handle, LaunchError, Need, Observation, Plan
+from evalyard.states import JobState
 
 GONE_WITHIN_S = 90.0
 """How long `teardown` waits for jobs to be gone: longer than most clusters take to kill one."""
 SPARED_S = 10.0
 """How long a job that has written its result is left to end by itself."""
 LONGEST_PAUSE_S = 3.0
-SMALLEST_PIECE = 1 << 16
-"""Bytes of a log that are read at least: more than a line has."""
-QUIET_S = 10.0
-"""How often the queue is asked whether a job that has not written its end still runs, while its log is followed."""
 
 
 @frozen
@@ -48,8 +45,8 @@ class Cluster:
 
     def rows(
         self, ctx: Context, command: str, arguments: Sequence[str] = (), lines: Iterable[Sequence[str]] = ()
-    ) -> tuple[Row, ...]:
-        """Run a command by its name, which reads these lines of fields, and return the rows of its answer.
+    ) -> tuple[tuple[str, ...], ...]:
+        """Run a command by its name, which reads these lines of fields, and return the rows of its answer: fields each.
 
         Raises:
             Transient: the cluster did not answer.
@@ -116,6 +113,9 @@ class Cluster:
     def find(self, ctx: Context, names: Mapping[str, str]) -> dict[str, Handle]:
         """Return the handles of jobs that were submitted with these marks.
 
+        One that was, and whose number nobody tells, is left out as long as others are found: whoever misses it asks
+        for it alone, or submits it, which adopts it.
+
         Raises:
             Transient: that cannot be said now.
         """
@@ -123,12 +123,16 @@ class Cluster:
         rows = self.rows(ctx, "find", [ctx.run_dir], [(mark,) for mark in wanted])
         queue = self._queue(ctx, rows)
         found = {}
+        untold = ""
         for row in rows:
             match row:
                 case ("job", mark, answer, attempt, directory) if name := wanted.get(mark):
-                    if not (number := self._number(answer, name, queue)):
-                        raise Transient(f"{self.system.title} has {name}, and does not say under which number")
-                    found[name] = _handle(name, mark, number, attempt, directory)
+                    if number := self._number(answer, name, queue):
+                        found[name] = _handle(name, mark, number, attempt, directory)
+                    else:
+                        untold = name
+        if untold and not found:
+            raise Transient(f"{self.system.title} has {untold}, and does not say under which number")
         return found
 
     def status(self, ctx: Context, handles: Sequence[Handle]) -> dict[str, Observation]:
@@ -142,15 +146,11 @@ class Cluster:
             return {}
         lines = [(handle.name, handle.id, handle.data["attempt"], handle.data["directory"]) for handle in jobs]
         answer = parse_status(self.system, self.ask(ctx, "status", (), table(lines)))
-        own = self.system.observe
-        seen = {
-            handle.name: own(handle, answer) if own is not None else observe(self.system, handle, answer)
-            for handle in jobs
-        }
+        seen = {handle.name: self._observe(handle, answer) for handle in jobs}
         return {name: observation for name, observation in seen.items() if observation is not None}
 
     def end(self, ctx: Context, handles: Sequence[Handle], *, wait: bool) -> tuple[Handle, ...]:
-        """Ask jobs to end; return those that have not, as far as that was waited for.
+        """Ask jobs to end; return those that have not, as far as that was waited for, and those that were refused it.
 
         Raises:
             Transient: the cluster did not answer.
@@ -160,20 +160,23 @@ class Cluster:
             return ()
         began = time.monotonic()
         patience_s = min(GONE_WITHIN_S, ctx.remaining_s * 0.8) if wait else 0.0
-        live, ended = self._ended(ctx, jobs)
+        look = self._look(ctx, jobs)
         asked: set[str] = set()
+        refused: dict[str, str] = {}
         pause_s = 0.0
-        while live:
+        while look.live:
             waited_s = time.monotonic() - began
-            spared = ended if wait and waited_s < min(SPARED_S, patience_s) else set()
-            due = [handle.id for handle in live if handle.name not in spared and handle.id not in asked]
+            spared = look.ended if wait and waited_s < min(SPARED_S, patience_s) else frozenset()
+            due = [handle.id for handle in look.live if handle.name not in spared and handle.id not in asked]
             if not due and waited_s >= patience_s:
                 break
             time.sleep(min(pause_s, max(0.0, patience_s - waited_s)))
             pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5 + 0.1)
             asked.update(due)
-            live, ended = self._ended(ctx, live, due)
-        return tuple(live) if wait else ()
+            look = self._look(ctx, look.live, due)
+            refused |= look.refused
+        live = [evolve(handle, problem=refused.get(handle.id, "")) for handle in look.live]
+        return tuple(handle for handle in live if wait or handle.problem)
 
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
         """Return what this launcher has in the queue and is not among `known` (name -> mark).
@@ -231,17 +234,26 @@ class Cluster:
         """Return a job's number, as far as it is known; empty = it is not."""
         return self.system.number_in(answer) or next((row.id for row in queue if row.belongs_to(name)), "")
 
-    def _ended(self, ctx: Context, jobs: Sequence[Handle], due: Sequence[str] = ()) -> tuple[list[Handle], set[str]]:
-        """Ask for the end of these numbers; return which of all jobs live, and the names of those with a result."""
+    def _observe(self, handle: Handle, answer: BatchAnswer) -> Observation | None:
+        number = answer.numbers.get(handle.name, handle.id)
+        fresh = handle if number == handle.id else evolve(handle, id=number)
+        own = self.system.observe
+        seen = own(fresh, answer) if own is not None else observe(self.system, fresh, answer)
+        if fresh is handle:
+            return seen
+        # Two were submitted for this attempt, and the other one has begun it: the queue was not asked for its number.
+        return evolve(seen or Observation(state=JobState.RUNNING), handle=fresh)
+
+    def _look(self, ctx: Context, jobs: Sequence[Handle], due: Sequence[str] = ()) -> _Look:
+        """Ask for the end of these numbers, and look at what has become of all jobs."""
         lines = [
             (job.name, job.mark, job.id or "-", job.data.get("attempt", "-"), job.data.get("directory", "-"))
             for job in jobs
         ]
         rows = self.rows(ctx, "end", [ctx.run_dir, *due], lines)
-        for row in rows:
-            # What has ended meanwhile cannot be ended: only silence is a failure.
-            if row[0] == "uncancelled" and row[1].strip() and self.system.passes(row[1]):
-                raise Transient(self.system.plain(row[1]))
+        said = next((row[1].strip() for row in rows if row[0] == "uncancelled"), None)
+        if said and self.system.passes(said):
+            raise Transient(self.system.plain(said))
         sent = {row[1] for row in rows if row[0] == "sent"}
         live = []
         queue = [row for row in queue_in(self.system, rows) if not self.system.state_of(row.word).final]
@@ -250,43 +262,25 @@ class Cluster:
             held = [row.id for row in queue if row.belongs_to(job.name) and (row.id == job.id or not job.id)]
             if job.id or job.name in sent:
                 live += [_with_number(job, number) for number in held]
-        return live, {row[1] for row in rows if row[0] == "ended"}
+        ended = frozenset(row[1] for row in rows if row[0] == "ended")
+        return _Look(live=live, ended=ended, refused={} if said is None else self._refused(said, due))
+
+    def _refused(self, said: str, due: Sequence[str]) -> dict[str, str]:
+        """Return the numbers whose end was refused, with why: those that are named there, or all."""
+        words = self.system.plain(said) or f"{self.system.cancel[0]} failed, and gave no reason"
+        named = [number for number in due if re.search(rf"(?<!\w){re.escape(number)}(?!\w)", said)]
+        return dict.fromkeys(named or due, words)
 
 
-@define
-class Logs:
-    """Reads logs, and asks the queue itself only now and then whether their job still runs."""
+@frozen(kw_only=True)
+class _Look:
+    """What has become of jobs that are to end."""
 
-    cluster: Cluster
-    _asked: dict[str, float] = field(factory=dict, init=False)
-
-    def read(self, ctx: Context, handle: Handle, role: str, cursor: str, limit: int) -> LogChunk:
-        """Read on in the log of a job, or of the server in it.
-
-        Raises:
-            Transient: the cluster did not answer.
-        """
-        if handle.kind != "job":
-            return LogChunk(cursor=cursor, ended=True)
-        now = time.monotonic()
-        due = now - self._asked.setdefault(handle.name, now - QUIET_S) >= QUIET_S
-        if due:
-            self._asked[handle.name] = now
-        size = max(limit, SMALLEST_PIECE)
-        place = [handle.data["directory"], handle.data["attempt"], handle.id, role]
-        # One byte more than is looked at tells whether there is more.
-        given = self.cluster.ask(ctx, "tail", [*place, cursor or "0", str(size + 1), "ask" if due else ""])
-        head, end, data = (b"\n" + given).partition(b"\nend\n")
-        rows = rows_of(head + end, self.cluster.system.plain)
-        writer_ended = ("ended",) in rows or (("asked",) in rows and not self._lives(handle, rows))
-        return cut_log(data[:size], cursor, limit, more=len(data) > size, writer_ended=writer_ended)
-
-    def _lives(self, handle: Handle, rows: Sequence[Row]) -> bool:
-        system = self.cluster.system
-        return any(
-            row.id == handle.id and row.belongs_to(handle.name) and not system.state_of(row.word).final
-            for row in queue_in(system, rows)
-        )
+    live: Sequence[Handle]
+    ended: frozenset[str]
+    """Names of those that have written their result."""
+    refused: dict[str, str]
+    """Number -> why the scheduler does not end it; it may have ended by itself meanwhile."""
 
 
 def _is_here(handle: Handle, dest: Path) -> bool:
@@ -303,7 +297,7 @@ def _is_here(handle: Handle, dest: Path) -> bool:
 def _with_number(job: Handle, number: str) -> Handle:
     if job.id:
         return job
-    return Handle(name=job.name, mark=job.mark, id=number, data=job.data)
+    return evolve(job, id=number)
 
 
 def _handle(name: str, mark: str, number: str, attempt: str, directory: str) -> Handle:

@@ -2,75 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import evolve
 
 from evalyard.batch.answers import BatchAnswer
 from evalyard.batch.system import BatchSystem, JobRow
 from evalyard.records import ExitRecord, Handle, Observation
-from evalyard.secrets import redact
 from evalyard.states import JobState
 
-LATE_FILES_S = 60.0
-"""How long after a job's end its files may still be unseen: disks of a network show them late."""
-
-_LONGEST_WORDS = 300
-_LONGEST_PROGRESS = 40
 _SIGNALLED = 128
 """Exit codes above this are signals."""
 _STOPPED = (JobState.CANCELLED, JobState.TIMED_OUT)
 
 
 def observe(system: BatchSystem, handle: Handle, answer: BatchAnswer) -> Observation | None:
-    """Return what is known of a job, best evidence first; None = the cluster answered and knows nothing of it."""
-    row = answer.jobs.get(handle.id)
-    said = _by_scheduler(system, row) if row is not None and row.belongs_to(handle.name) else None
-    why = noted(handle, answer)
-    ended = answer.exits.get(handle.name)
-    if ended is not None and ended.mark == handle.mark:
+    """Return what is known of a job, best evidence first; None = the cluster has answered, and it is not known."""
+    row = answer.row_of(handle)
+    said = _by_scheduler(system, row) if row is not None else None
+    why = answer.noted(handle)
+    ended = answer.exit_of(handle)
+    if ended is not None:
         return _ended(handle, ended, said, why, answer)
     if said is not None and not said.state.final:
-        return begun(handle, said, answer)
+        return answer.begun(handle, said)
     if why is not None:
         return why
-    if said is not None:
-        if row is not None and ended_just_now(row, answer.now):
-            return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet")
-        return said
-    if answer.unaccounted:
+    if row is not None and said is not None and said.state is JobState.FAILED:
+        # Its files, which may come late, may say otherwise.
+        late = answer.may_lack_files(row)
+        if late is None:
+            return None
+        return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet") if late else said
+    if said is None and answer.unaccounted:
         return Observation(state=JobState.UNKNOWN, reason=f"accounting does not answer: {answer.unaccounted}")
-    return None
-
-
-def noted(handle: Handle, answer: BatchAnswer) -> Observation | None:
-    """Return what the batch script noted of its end before it ended."""
-    word, reason = answer.whys.get(handle.name, ("", ""))
-    return Observation(state=JobState(word), reason=reason) if word in JobState.__members__ else None
-
-
-def begun(handle: Handle, said: Observation, answer: BatchAnswer) -> Observation:
-    """Return an observation with what a job's own files add while it has not ended."""
-    start = answer.starts.get(handle.name)
-    if start is None or start.mark != handle.mark:
-        return said
-    progress = answer.progress.get(handle.name, "")
-    return evolve(said, progress=progress if len(progress) < _LONGEST_PROGRESS else "", started_at=start.started_at)
-
-
-def server_reason(handle: Handle, record: ExitRecord, answer: BatchAnswer) -> str:
-    """Return why a job failed by its own record, with what its model server said last."""
-    words = redact(answer.servers.get(handle.name, ""))[:_LONGEST_WORDS]
-    return f"{record.reason}: {words}" if words else record.reason
-
-
-def ended_just_now(row: JobRow, now: str) -> bool:
-    """Whether the scheduler says of a job that it ended so short ago that its files may still come."""
-    try:
-        age_s = (datetime.fromisoformat(now) - datetime.fromisoformat(row.ended_at)).total_seconds()
-    except ValueError:
-        return False
-    return age_s < LATE_FILES_S
+    return said
 
 
 def _ended(
@@ -85,7 +49,7 @@ def _ended(
         why = said if said.state in _STOPPED else None
     if why is not None:
         return evolve(why, exit=record)
-    return Observation(state=JobState.FAILED, reason=server_reason(handle, record, answer), exit=record)
+    return Observation(state=JobState.FAILED, reason=answer.failure(handle, record), exit=record)
 
 
 def _by_scheduler(system: BatchSystem, row: JobRow) -> Observation:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from evalyard.batch import checks
-from evalyard.batch.cluster import Cluster, Logs
+from evalyard.batch.cluster import Cluster
+from evalyard.batch.logs import Logs
 from evalyard.batch.plans import plan_batch
 from evalyard.batch.system import BatchSystem
 from evalyard.plugins.context import Context
@@ -29,6 +30,7 @@ class BatchExecutor:
 
     system: ClassVar[BatchSystem]
     runs_here: ClassVar[bool] = False
+    cluster: Cluster
 
     def __init__(self) -> None:
         self.cluster = Cluster(self.system)

@@ -10,14 +10,21 @@ note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; f
 attempt=${1:-${EVALYARD_SUBMITTED:-}}
 if [ -n "$attempt" ]; then # submitted by evalyard
   record=attempts/$attempt
-  if [ -e "$record/job" ]; then
-    note FAILED "$title began it a second time, which would overwrite what it had done; to try again: evalyard resume"
-    exit 75
+  echo "$number" >"$record/.job.$number"
+  # Of several jobs that were submitted for this attempt one has it. Nodes that see files late agree on a link.
+  if ! ln "$record/.job.$number" "$record/job" 2>/dev/null; then
+    if { IFS= read -r first <"$record/job"; } 2>/dev/null; then
+      if [ "$first" = "$number" ]; then
+        note FAILED "$title began it a second time, which would overwrite what it had done; to try again: evalyard resume"
+      fi
+      exit 75
+    fi
+    cp "$record/.job.$number" "$record/job" # a disk that knows no links
   fi
+  rm -f "$record/.job.$number"
   EVALYARD_ATTEMPT=$attempt
   IFS=$(printf '\t') read -r EVALYARD_LAUNCH _ <"$record/submitting" || exit 73
   export EVALYARD_ATTEMPT EVALYARD_LAUNCH
-  echo "$number" >"$record/.job" && mv "$record/.job" "$record/job"
 else
   record=
 fi
@@ -32,6 +39,8 @@ walltime_is_near() {
   stop
 }
 trap stop $signals
+# Some tell a job with it that it will be suspended. It ends nothing, and run.sh is not to take it for something else.
+case " $signals " in *" USR1 "*) ;; *) trap '' USR1 ;; esac
 trap walltime_is_near ALRM
 
 # Ends with the job, however that ends.

@@ -109,6 +109,8 @@ def batch_script(settings: BatchSettings, system: BatchSystem, job: Job, header:
     """Return the script that the scheduler runs: what it reads itself, and how the job begins and ends."""
     walltime_s = settings.walltime_s if isinstance(settings, Walltime) else 0
     proxies = settings.proxies if isinstance(settings, Network) else {}
+    credentials = settings.credentials if isinstance(settings, Credentials) else ()
+    secrets = dict.fromkeys((*job.secret_variables, *credentials))
     lines = [
         "#!/bin/sh",
         *(f"{system.header} {line}" for line in header),
@@ -124,7 +126,7 @@ def batch_script(settings: BatchSettings, system: BatchSystem, job: Job, header:
         f"export EVALYARD_GRACE_S={system.grace_s}",
         *(f"export {name}={quote(value)}" for name, value in proxies.items()),
         # Some schedulers hand on the environment of whoever submits.
-        *([f"unset {' '.join(job.secret_variables)}   # see .secrets.env"] if job.secret_variables else []),
+        *([f"unset {' '.join(secrets)}   # see .secrets.env"] if secrets else []),
         "",
         _machinery(),
     ]

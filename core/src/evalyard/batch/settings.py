@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from attrs import Attribute, field, frozen, validators
+from attrs import field, frozen, validators
 
 from evalyard.records import Connection
-from evalyard.settings.resources import is_line
-
-
-def is_word(settings: object, attribute: Attribute[Any], value: str | None) -> None:
-    """Refuse what a command would take for an option, or for more than one word.
-
-    Raises:
-        ValueError: it is one.
-    """
-    is_line(settings, attribute, value)
-    if value is not None and (value.startswith("-") or " " in value):
-        raise ValueError(f"'{value}' is no {attribute.name}")
+from evalyard.settings.resources import is_line, is_word
 
 
 @frozen(kw_only=True, slots=False)

@@ -18,6 +18,8 @@ NUMBER_ITSELF = "="
 """What stands before a number in an answer where no command's words are around it."""
 NO_NUMBER = "-"
 """The answer of a job that was submitted, where that is all that is known."""
+LINE_END = "\x1e"
+"""What stands in an answer where the command's words had the end of a line."""
 _LONGEST_WORDS = 500
 
 
@@ -35,7 +37,8 @@ class JobRow:
     exit_code: str = ""
     """As accounting has it."""
     ended_at: str = ""
-    """On the cluster's own clock, as in `2026-01-02T03:04:05`; empty = it has not ended, or that is not told."""
+    """On the cluster's own clock, without a zone: `2026-01-02T03:04:05`. Empty = it has not ended, or that is not told:
+    then a job that has left no files is not believed to have failed before core has waited for them."""
     folder: str = ""
     """Where it was submitted, if that is told."""
 
@@ -73,9 +76,10 @@ class BatchSystem:
     """Submits `{script}`, in whose folder it is run, under the name `{name}`; the script is given `{attempt}`, as its
     only argument or, where there are none, as the variable EVALYARD_SUBMITTED."""
     number: str = r"\S+"
-    """A regular expression for a job's number in the last line that `submit` prints: its first group, or all of it."""
+    """A regular expression for a job's number in a line that `submit` prints, of several the last that has it: its
+    first group, or all of it."""
     number_variable: str
-    """The variable in which a job finds its own number."""
+    """The variable in which a job finds its own number, as the queue has it."""
     queue: tuple[str, ...]
     """Prints what the scheduler knows of the user's jobs; it may know some that have ended."""
     queue_of: tuple[str, ...] = ()
@@ -96,7 +100,9 @@ class BatchSystem:
     cancel: tuple[str, ...]
     """Ends `{numbers}`."""
     states: Mapping[str, JobState]
-    """The scheduler's words; any other one is UNKNOWN."""
+    """The scheduler's words; any other one is UNKNOWN. A final state is for what has left the scheduler or will never
+    begin: such a job is not ended any more. One that it holds because of an error is QUEUED, with the error as its
+    `JobRow.reason`."""
     header: str = ""
     """What begins a line of a script that the scheduler reads itself, such as `#PBS`."""
     signals: tuple[str, ...] = ("TERM", "INT")
@@ -126,7 +132,9 @@ class BatchSystem:
         """Return the number that `submit` answered; empty = there is none."""
         if answer.startswith(NUMBER_ITSELF):
             return answer.removeprefix(NUMBER_ITSELF)
-        found = re.search(self.number, answer) if answer != NO_NUMBER else None
-        if found is None:
+        if answer == NO_NUMBER:
             return ""
-        return next((group for group in found.groups() if group), found.group() if not found.groups() else "")
+        for line in reversed(answer.split(LINE_END)):
+            if found := re.search(self.number, line):
+                return next((group for group in found.groups() if group), found.group() if not found.groups() else "")
+        return ""

@@ -73,6 +73,17 @@ def is_line(_settings: object, attribute: Attribute[Any], value: str | None) -> 
         raise ValueError(f"{attribute.name} has to be one line of text")
 
 
+def is_word(settings: object, attribute: Attribute[Any], value: str | None) -> None:
+    """Refuse what a command would take for an option, or for more than one word.
+
+    Raises:
+        ValueError: it is one.
+    """
+    is_line(settings, attribute, value)
+    if value is not None and (value.startswith("-") or " " in value):
+        raise ValueError(f"'{value}' is no {attribute.name}")
+
+
 @frozen(kw_only=True, slots=False)
 class Compute:
     """Processors and memory."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from attrs import Attribute, evolve, field, frozen
 
@@ -18,8 +17,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _without_password(settings: object, attribute: Attribute[Any], value: str | None) -> None:
     is_line(settings, attribute, value)
-    if value is not None and urlsplit(value).password is not None:
-        raise ValueError(f"{attribute.name} holds a password; give the variable as a secret: credentials")
+    # Whatever its scheme, or without one: a user stands before an @, and nothing else of a proxy does.
+    if value is not None and "@" in value:
+        raise ValueError(f"{attribute.name} holds a password or a user; give the variable as a secret: credentials")
 
 
 def _names(_settings: object, attribute: Attribute[Any], value: Sequence[str]) -> None:

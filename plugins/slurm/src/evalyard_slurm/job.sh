@@ -13,14 +13,21 @@ note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; f
 
 if [ $# -gt 0 ]; then # submitted by evalyard, as this attempt
   record=attempts/$1
-  if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
-    note FAILED 'Slurm began it a second time, which would overwrite what it had done; to try again: evalyard resume'
-    exit 75
+  echo "$SLURM_JOB_ID" >"$record/.job.$SLURM_JOB_ID"
+  # Of several jobs that were submitted for this attempt one has it. Nodes that see files late agree on a link.
+  if ! ln "$record/.job.$SLURM_JOB_ID" "$record/job" 2>/dev/null; then
+    if { IFS= read -r first <"$record/job"; } 2>/dev/null; then
+      if [ "$first" = "$SLURM_JOB_ID" ]; then
+        note FAILED 'Slurm began it a second time, which would overwrite what it had done; to try again: evalyard resume'
+      fi
+      exit 75
+    fi
+    cp "$record/.job.$SLURM_JOB_ID" "$record/job" # a disk that knows no links
   fi
+  rm -f "$record/.job.$SLURM_JOB_ID"
   EVALYARD_ATTEMPT=$1
   IFS=$'\t' read -r EVALYARD_LAUNCH _ <"$record/submitting" || exit 73
   export EVALYARD_ATTEMPT EVALYARD_LAUNCH
-  echo "$SLURM_JOB_ID" >"$record/.job" && mv "$record/.job" "$record/job"
 else
   record=
   export EVALYARD_QUIET=1

@@ -30,11 +30,11 @@ def findings(ctx: Context, plans: Sequence[Plan]) -> list[Finding]:
     try:
         rows = CLUSTER.rows(ctx, "look", [str(patience_s), folder, runtime, host, port, *flags], sorted(lines))
     except BackendError as error:
-        return [_finding(Severity.WARNING, NODE, f"no node was asked: {error.message}")]
+        return [finding(Severity.WARNING, NODE, f"no node was asked: {error.message}")]
     node = next((row[1] for row in rows if row[0] == "node" and len(row) == 2), "")
     if not node or ("looked",) not in rows:
         words = plain(" ".join(row[0] for row in rows if len(row) == 1)) or "none answered"
-        return [_finding(Severity.WARNING, NODE, f"no node was asked: {words}", "try again when one is free: sinfo")]
+        return [finding(Severity.WARNING, NODE, f"no node was asked: {words}", "try again when one is free: sinfo")]
     return list(_seen(rows, node, runtime, folder, f"{host}:{port}"))
 
 
@@ -42,37 +42,38 @@ def _seen(rows: Sequence[Row], node: str, runtime: str, folder: str, endpoint: s
     for row in rows:
         match row:
             case ("shared",):
-                yield _finding(Severity.OK, NODE, f"{node} sees {folder} as the login node does")
+                yield finding(Severity.OK, NODE, f"{node} sees {folder} as the login node does")
             case ("unseen",):
                 remedy = "set execution.output_dir to a folder that all nodes share"
-                yield _finding(
+                yield finding(
                     Severity.ERROR, NODE, f"{node} does not see what the login node writes to {folder}", remedy
                 )
             case ("closed",):
                 remedy = "set execution.output_dir to a folder that jobs may write to"
-                yield _finding(Severity.ERROR, NODE, f"{folder} is not writable on {node}", remedy)
+                yield finding(Severity.ERROR, NODE, f"{folder} is not writable on {node}", remedy)
             case ("runtime", version):
-                yield _finding(Severity.OK, NODE, f"{node} has {version}")
+                yield finding(Severity.OK, NODE, f"{node} has {version}")
             case ("bare", said):
                 remedy = "-o execution.container_runtime=... with what the cluster has, or none"
-                yield _finding(Severity.ERROR, NODE, f"{node} has no {runtime}: {said}", remedy)
+                yield finding(Severity.ERROR, NODE, f"{node} has no {runtime}: {said}", remedy)
             case ("there", name):
-                yield _finding(Severity.OK, NODE, f"{node} has {name}")
+                yield finding(Severity.OK, NODE, f"{node} has {name}")
             case ("away", name):
-                yield _finding(Severity.OK, NODE, f"{node} has not pulled {name}: it does when a job begins")
+                yield finding(Severity.OK, NODE, f"{node} has not pulled {name}: it does when a job begins")
             case ("unreadable", name):
                 remedy = "put it on a disk that all nodes share, and let them read it"
-                yield _finding(Severity.ERROR, NODE, f"{node} cannot read {name}", remedy)
+                yield finding(Severity.ERROR, NODE, f"{node} cannot read {name}", remedy)
             case ("missing", name):
                 remedy = "install it where every node finds it, or use containers: execution.container_runtime"
-                yield _finding(Severity.ERROR, NODE, f"{node} has no {name} on PATH", remedy)
+                yield finding(Severity.ERROR, NODE, f"{node} has no {name} on PATH", remedy)
             case ("reached",):
-                yield _finding(Severity.OK, ENDPOINT, f"{endpoint} takes connections from {node}")
+                yield finding(Severity.OK, ENDPOINT, f"{endpoint} takes connections from {node}")
             case ("unreached", said):
                 remedy = "start the server, or -o target.api_endpoint.url=... as a node reaches it"
                 message = f"{endpoint} takes no connections from {node}: {said or 'no answer within 10 s'}"
-                yield _finding(Severity.ERROR, ENDPOINT, message, remedy, unreachable=True)
+                yield finding(Severity.ERROR, ENDPOINT, message, remedy, unreachable=True)
 
 
-def _finding(severity: Severity, subject: str, message: str, remedy: str = "", *, unreachable: bool = False) -> Finding:
+def finding(severity: Severity, subject: str, message: str, remedy: str = "", *, unreachable: bool = False) -> Finding:
+    """Return what is told of a subject."""
     return Finding(severity=severity, subject=subject, message=message, remedy=remedy, unreachable=unreachable)

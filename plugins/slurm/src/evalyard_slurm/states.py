@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 
 from attrs import evolve
 
-from evalyard import BatchAnswer, ExitRecord, Handle, JobRow, JobState, Observation, redact
+from evalyard import BatchAnswer, ExitRecord, Handle, JobRow, JobState, Observation
 
-LATE_FILES_S = 60.0
-"""How long after a job's end its files may still be unseen: disks of a network show them late."""
-
-_LONGEST_WORDS = 300
 _SIGNALLED = 128
 """Exit codes above this are signals."""
 _STOPPED = (JobState.CANCELLED, JobState.TIMED_OUT)
@@ -103,42 +98,31 @@ def state_of(word: str) -> JobState:
 
 
 def observe(handle: Handle, answer: BatchAnswer) -> Observation | None:
-    """Return what is known of a job, best evidence first; None = the cluster answered and knows nothing of it."""
-    row = answer.jobs.get(handle.id)
-    if row is not None and not row.belongs_to(handle.name):
-        row = None
-    ended = answer.exits.get(handle.name)
-    if ended is not None and ended.mark != handle.mark:
-        ended = None
-    said = _by_slurm(handle, row) if row else None
+    """Return what is known of a job, best evidence first; None = the cluster has answered, and it is not known."""
+    row = answer.row_of(handle)
+    said = _by_slurm(handle, row) if row is not None else None
+    ended = answer.exit_of(handle)
     if ended is not None:
         return _ended(handle, ended, said, answer)
-    why = _noted(handle, answer)
-    if said is not None and said.state.final:
-        if why is not None:
-            return why
-        if _files_may_be_late(row, answer.now):
-            return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet")
-        return said
-    if said is not None:
-        begun = answer.starts.get(handle.name)
-        mine = begun is not None and begun.mark == handle.mark
-        return evolve(
-            said,
-            progress=_short(answer.progress.get(handle.name, "")) if mine else "",
-            started_at=begun.started_at if begun is not None and mine else "",
-        )
+    if said is not None and not said.state.final:
+        return answer.begun(handle, said)
+    why = answer.noted(handle)
     if why is not None:
         return why
-    if answer.unaccounted:
+    if row is not None and _says_itself_how_it_ended(row):
+        late = answer.may_lack_files(row)
+        if late is None:
+            return None
+        return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet") if late else said
+    if said is None and answer.unaccounted:
         return Observation(state=JobState.UNKNOWN, reason=f"accounting does not answer: {answer.unaccounted}")
-    return None
+    return said
 
 
 def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: BatchAnswer) -> Observation:
     if record.exit_code == 0 and record.results:
         return Observation(state=JobState.SUCCEEDED, exit=record)
-    why = _noted(handle, answer)
+    why = answer.noted(handle)
     if why is None and said is not None:
         stopped = bool(record.signal) or record.exit_code > _SIGNALLED
         if stopped and said.state is JobState.QUEUED:
@@ -151,14 +135,7 @@ def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer:
             why = said
     if why is not None:
         return evolve(why, exit=record)
-    words = redact(answer.servers.get(handle.name, ""))[:_LONGEST_WORDS]
-    reason = f"{record.reason}: {words}" if words else record.reason
-    return Observation(state=JobState.FAILED, reason=reason, exit=record)
-
-
-def _noted(handle: Handle, answer: BatchAnswer) -> Observation | None:
-    word, reason = answer.whys.get(handle.name, ("", ""))
-    return Observation(state=JobState(word), reason=reason) if word in JobState.__members__ else None
+    return Observation(state=JobState.FAILED, reason=answer.failure(handle, record), exit=record)
 
 
 def _by_slurm(handle: Handle, row: JobRow) -> Observation:
@@ -213,16 +190,5 @@ def _log(handle: Handle) -> str:
     return f"{handle.data.get('directory', '')}/slurm-{handle.id}.log"
 
 
-def _files_may_be_late(row: JobRow | None, now: str) -> bool:
-    """Whether a job that says itself how it ended did so just now."""
-    if row is None or state_word(row.word) not in ("COMPLETED", "FAILED") or row.reason == "JobLaunchFailure":
-        return False
-    try:
-        age_s = (datetime.fromisoformat(now) - datetime.fromisoformat(row.ended_at)).total_seconds()
-    except ValueError:
-        return False
-    return age_s < LATE_FILES_S
-
-
-def _short(text: str) -> str:
-    return text if len(text) < 40 else ""
+def _says_itself_how_it_ended(row: JobRow) -> bool:
+    return state_word(row.word) in ("COMPLETED", "FAILED") and row.reason != "JobLaunchFailure"

@@ -4,32 +4,33 @@
 run_dir=$1
 shift
 
-# Keeps what has mark $mark from being submitted, and from beginning, and tells whether it was ever about to be.
+# Keeps what has these marks from being submitted, and from beginning, and tells what was ever about to be.
 revoke() {
   if [ ! -d "$run_dir" ]; then return; fi # no script of this run is anywhere
   if ! take_turn 60; then
     row busy
     exit
   fi
-  if ! { mkdir -p "$run_dir/.revoked" && : >"$run_dir/.revoked/$mark"; } 2>/dev/null; then
-    row failed "cannot write $run_dir/.revoked"
-    exit
-  fi
+  mkdir -p "$run_dir/.revoked" 2>/dev/null
+  for mark; do
+    if ! { true >"$run_dir/.revoked/$mark"; } 2>/dev/null; then
+      row failed "cannot write $run_dir/.revoked"
+      exit
+    fi
+  done
   for sent in "$run_dir"/*/attempts/*/submitting; do
-    { IFS=$tab read -r theirs _ <"$sent"; } 2>/dev/null || continue
-    if [ "$theirs" = "$mark" ]; then row sent "$name"; fi
+    { IFS=$tab read -r mark name _ <"$sent"; } 2>/dev/null || continue
+    case " $* " in *" $mark "*) row sent "$name" ;; esac
   done
 }
 
 lines=$(cat) unheard=
 while IFS=$tab read -r name mark id attempt folder; do
-  if [ "$id" = - ]; then
-    unheard=yes
-    revoke
-  fi
+  if [ "$id" = - ]; then unheard="$unheard $mark"; fi
 done <<END
 $lines
 END
+if [ -n "$unheard" ]; then revoke $unheard; fi
 if [ $# -gt 0 ]; then
   numbers=$*
   said=$(cancel 2>&1) || row uncancelled "$said"

@@ -13,7 +13,10 @@ for sent in "$run_dir"/*/attempts/*/submitting; do
   { IFS=$tab read -r mark name _ <"$sent"; } 2>/dev/null || continue
   case $marks in *" $mark "*) ;; *) continue ;; esac
   if { IFS=$tab read -r theirs answer _ <"$record/submitted"; } 2>/dev/null; then
-    if [ "$theirs" = "$mark" ]; then found; fi
+    if [ "$theirs" = "$mark" ]; then
+      begun
+      found
+    fi
   elif ! whereabouts; then
     row failed "$queue"
     exit

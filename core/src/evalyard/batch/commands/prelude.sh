@@ -50,7 +50,7 @@ ask_queue() {
     queue=$(list_of 2>&1)
   else
     queue=$(list 2>&1)
-  fi || if knows_none "$queue"; then queue=; else return 1; fi
+  fi || knows_none "$queue"
 }
 
 # Whether the queue said something of the job called $1: our names are nobody else's.

@@ -11,6 +11,10 @@ rows queue "$queue"
 while IFS=$tab read -r name id attempt folder; do
   record=$folder/attempts/$attempt
   : "$record"/* # looks into the folder: disks of a network show new files late to those who only ask for a name
+  if { IFS= read -r first <"$record/job"; } 2>/dev/null && [ "${first:-$id}" != "$id" ]; then
+    printf 'begun\t%s\t%s\n' "$name" "$first"
+    id=$first
+  fi
   if { IFS= read -r text <"$record/exit.json"; } 2>/dev/null; then
     printf 'exit\t%s\t%s\n' "$name" "$text"
     # The model server ended: what it said last.

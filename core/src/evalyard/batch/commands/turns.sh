@@ -24,19 +24,23 @@ look() {
   looked=yes
 }
 
+# Sets $answer to the number of the job that has begun attempt $record, with a `=` before it: if several were submitted,
+# it is the one that counts. Looks into the folder, as disks of a network show new files late to those who only ask for a
+# name.
+begun() {
+  : "$record"/*
+  { IFS= read -r first <"$record/job"; } 2>/dev/null && [ -n "$first" ] && answer="=$first"
+}
+
 # What became of an attempt that was about to be submitted, $record of job $name: sets $answer to its number with a `=`
 # before it, to `-` where the number is in what the queue says, to nothing where there is no such job; or fails when that
 # cannot be said. A job that has begun has left its number.
 whereabouts() {
   answer=
-  if { IFS= read -r answer <"$record/job"; } 2>/dev/null && [ -n "$answer" ]; then
-    answer="=$answer"
-    return 0
-  fi
-  answer=
+  if begun; then return 0; fi
   look || return 1
   if mentioned "$name"; then answer=-; fi
 }
 
 # Notes that attempt $record was submitted: $answer. Whoever reads a line without its end takes it for not written.
-note_job() { { printf '%s\t%s\t%s\n' "$mark" "$answer" "$name" >"$record/submitted"; } 2>/dev/null; }
+note_job() { { printf '%s\t%s\t%s\n' "$mark" "${answer:--}" "$name" >"$record/submitted"; } 2>/dev/null; }

@@ -36,9 +36,9 @@ def parse_queue(text: str) -> Iterable[JobRow]:
     except ElementTree.ParseError as error:
         raise ValueError(f"qstat: {error}") from error
     for job in answer.iter("job_list"):
-        yield JobRow(
-            id=job.findtext("JB_job_number", ""), name=job.findtext("JB_name", ""), word=job.findtext("state", "")
-        )
+        number, word = job.findtext("JB_job_number", ""), job.findtext("state", "")
+        reason = f"it could not begin; why: qstat -j {number}" if word.startswith("E") else ""
+        yield JobRow(id=number, name=job.findtext("JB_name", ""), word=word, reason=reason)
     for job in answer.iterfind("djob_info/element"):
         yield JobRow(
             id=job.findtext("JB_job_number", ""),
@@ -67,7 +67,7 @@ GRID_ENGINE = BatchSystem(
         **dict.fromkeys(("t", "r", "Rt", "Rr"), JobState.RUNNING),
         **dict.fromkeys(("s", "ts", "S", "tS", "T", "tT", "Rs", "RS", "RT"), JobState.RUNNING),
         **dict.fromkeys(("dt", "dr", "dRt", "dRr", "ds", "dS", "dT"), JobState.RUNNING),
-        **dict.fromkeys(("Eqw", "Ehqw", "EhRqw"), JobState.FAILED),
+        **dict.fromkeys(("Eqw", "Ehqw", "EhRqw"), JobState.QUEUED),  # until somebody clears the error, or deletes it
     },
     header="#$",
     signals=("TERM", "INT", "USR2"),  # USR2 comes some time before SIGKILL, with -notify
