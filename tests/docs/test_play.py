@@ -135,11 +135,12 @@ def test_make_runs_the_recipes_of_the_checkout_without_installing(played: Player
     own = re.findall(r"^OWN_VENV :=(.*)", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[
         0
     ].split()
+    apart = " ".join(f"--ignore=tests/plugins/{name}" for name in own)
     page = f"""
     ```console
     $ make test
     ...
-    .venv/bin/python -m pytest {" ".join(f"--ignore=tests/plugins/{name}" for name in own)}
+    .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder {apart}
     $ make quickstart
     ...
     $ evalyard results latest

@@ -6,7 +6,9 @@ import contextlib
 import inspect
 import io
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterable
 from inspect import signature
 from pathlib import Path
@@ -17,7 +19,8 @@ import pytest
 from attrs import evolve
 from ruamel.yaml import YAML
 
-from evalyard import _HOME_OF, BatchSystem, errors
+import evalyard
+from evalyard import _HOME_OF, PLACE_VARIABLE, BatchSystem, ResultFile, Transient, errors
 from evalyard.cli.app import EXIT_BUG, call
 from evalyard.config import load_text, structure
 from evalyard.config.deployment_types import DEPLOYMENT_TYPES
@@ -30,6 +33,7 @@ from evalyard.harness import smoke_tasks
 from evalyard.orchestrator.begin import prepare
 from evalyard.orchestrator.leftovers import Leftover
 from evalyard.plugins import discovery, hookspecs
+from evalyard.plugins.context import Context
 from evalyard.plugins.session import Session
 from evalyard.records import Connection, Harness, Job
 from evalyard.secrets import SHORTEST_REDACTED
@@ -44,6 +48,7 @@ from evalyard_local.settings import Settings
 from tests.docs.blocks import REPOSITORY, Page, read_page, table
 from tests.docs.exporters import EXPORTING, documented_settings, settings_of
 from tests.docs.hooks import page as hooks_page
+from tests.docs.reference import ELSEWHERE, page as names_page
 from tests.plugins.left import job_left
 
 CONFIGURATION = read_page(REPOSITORY / "docs" / "configuration.md")
@@ -53,6 +58,7 @@ LOCAL = read_page(REPOSITORY / "docs" / "executors" / "local.md")
 OVERVIEW = read_page(REPOSITORY / "docs" / "executors" / "overview.md")
 CUSTOM = read_page(REPOSITORY / "docs" / "executors" / "custom.md")
 HOOKS = read_page(REPOSITORY / "docs" / "executors" / "hooks.md")
+NAMES = read_page(REPOSITORY / "docs" / "executors" / "reference.md")
 BATCH = read_page(REPOSITORY / "docs" / "executors" / "batch.md")
 README = read_page(REPOSITORY / "README.md")
 
@@ -283,9 +289,30 @@ def test_the_reference_of_hooks_says_what_the_docstrings_say() -> None:
     assert HOOKS.path.read_text(encoding="utf-8") == hooks_page(), "python -m tests.docs.hooks writes it"
 
 
+def test_the_reference_of_public_names_says_what_the_docstrings_say() -> None:
+    assert NAMES.path.read_text(encoding="utf-8") == names_page(), "python -m tests.docs.reference writes it"
+
+
+def test_every_public_name_has_a_place_in_one_of_the_references() -> None:
+    shown = f"{HOOKS.prose}\n{NAMES.prose}"
+    named = {*re.findall(r"^### (\w+)$", shown, flags=re.MULTILINE), *(row[0] for row in rows(NAMES, "Constants"))}
+    assert {*evalyard.__all__} - named == ELSEWHERE - named
+
+
+def test_every_public_name_is_told_of() -> None:
+    headings_alone = re.findall(r"^### (\w+)\n+(?=##)", NAMES.prose, flags=re.MULTILINE)
+    assert headings_alone == []
+    assert [row[0] for row in rows(NAMES, "Constants") if not row[2]] == []
+
+
 def test_the_attributes_of_the_kit_are_told_in_its_docstring() -> None:
     told = re.findall(r"^ +(\w+): ", (Conformance.__doc__ or "").partition("Attributes:")[2], flags=re.MULTILINE)
     assert {*told} == {*inspect.get_annotations(Claims)}
+
+
+def test_the_attributes_of_the_context_are_told_in_its_docstring() -> None:
+    told = re.findall(r"^ +(\w+): ", (Context.__doc__ or "").partition("Attributes:")[2], flags=re.MULTILINE)
+    assert {*told} == {name for name in attrs.fields_dict(Context) if not name.startswith("_")}
 
 
 def test_capabilities_are_the_hooks_that_are_not_required() -> None:
@@ -315,6 +342,24 @@ def test_the_example_of_scripts_for_containers_fits_a_job() -> None:
     outside, inside = namespace["scripts"](job)
     assert (outside.path, inside.path) == ("smoke/run.sh", "smoke/inside.sh")
     assert "'alpine' sh /evalyard/job/inside.sh" in outside.text
+
+
+def test_the_example_without_a_shared_disk_brings_a_job_home(tmp_path: Path) -> None:
+    source = next(block.text for block in CUSTOM.blocks if block.file == "carried.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "carried.py", "exec"), namespace)
+    leave = 'echo hello; echo "results: {}" >"$EVALYARD_OUTPUT_DIR/results.yml"'
+    job = evolve(_some_job(), contained=Harness(name="command", script=leave, results=ResultFile()))
+    variables = {"EVALYARD_LAUNCH": job.mark, "EVALYARD_ATTEMPT": "1", PLACE_VARIABLE: str(tmp_path / "box")}
+    environ = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), **variables}
+    ran = subprocess.run(namespace["command"](job), env=environ, capture_output=True, text=True, check=True)
+    log = ran.stdout.splitlines()
+    assert "hello" in namespace["for_readers"](log)
+    assert len(namespace["for_readers"](log)) < len(log)
+    brought = namespace["bring"](log, job.mark, tmp_path / "home")
+    assert {*brought} >= {"artifacts/results.yml", "logs/stdout.log", "attempts/1/exit.json"}
+    with pytest.raises(Transient, match="not in the log yet"):
+        namespace["bring"](log[:-1], job.mark, tmp_path / "home")
 
 
 def _some_job() -> Job:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     )
     from evalyard.batch.settings import (
         BatchSettings as BatchSettings,
-        is_word as is_word,
     )
     from evalyard.batch.system import (
         BatchSystem as BatchSystem,
@@ -182,6 +181,7 @@ if TYPE_CHECKING:
         is_line as is_line,
         is_size as is_size,
         is_walltime as is_walltime,
+        is_word as is_word,
         size_bytes as size_bytes,
         walltime_seconds as walltime_seconds,
     )
@@ -215,7 +215,7 @@ _HOMES = {
     "evalyard.batch.cluster": "Cluster",
     "evalyard.batch.executor": "BatchExecutor",
     "evalyard.batch.plans": "batch_plan",
-    "evalyard.batch.settings": "BatchSettings is_word",
+    "evalyard.batch.settings": "BatchSettings",
     "evalyard.batch.system": "BatchSystem JobRow",
     "evalyard.config.typed": "structure",
     "evalyard.errors": "BackendError ConfigError EvalyardError InvalidJob PluginError SecretError Transient",
@@ -250,7 +250,7 @@ _HOMES = {
     "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",
     "evalyard.settings.mounts": "Mounts mounts_of",
     "evalyard.settings.resources": (
-        "Compute Disk Gpus Resources Walltime is_line is_size is_walltime size_bytes walltime_seconds"
+        "Compute Disk Gpus Resources Walltime is_line is_size is_walltime is_word size_bytes walltime_seconds"
     ),
     "evalyard.settings.surroundings": "Credentials Network",
     "evalyard.specs": (

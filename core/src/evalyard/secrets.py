@@ -17,6 +17,7 @@ from evalyard.errors import SecretError
 from evalyard.records import SecretRef
 
 SECRETS_FILE = ".secrets.env"
+"""What the file with the secrets of a task, or of a model server, is called in its folder."""
 REDACTED = "***"
 SHORTEST_REDACTED = 4
 """Values shorter than this are not redacted: `1` or `yes` would blank out half of every text."""
