@@ -13,7 +13,7 @@ PYPROJECTS := core/pyproject.toml plugins/local/pyproject.toml
 DEV_PACKAGES := -e ./plugins/slurm -r constraints-dev.txt
 DEV_PYPROJECTS := plugins/slurm/pyproject.toml constraints-dev.txt
 # How the tests of .venv are shared out; make test WORKERS= runs one after another.
-WORKERS := -n 2 --dist loadfile
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -59,7 +59,7 @@ bench: .venv/.installed-dev
 	.venv/bin/python -m bench.run $(BENCH_ARGS)
 
 sweep: .venv/.installed-dev
-	EVALYARD_SWEEP=all .venv/bin/python -m pytest tests/sweep -n auto $(PYTEST_ARGS)
+	EVALYARD_SWEEP=all .venv/bin/python -m pytest tests/sweep tests/contract/test_local_contract.py::TestLocalSwept -n auto $(PYTEST_ARGS)
 
 sweep-lepton: .venvs/lepton/.installed-dev
 	EVALYARD_SWEEP=all .venvs/lepton/bin/python -m pytest tests/plugins/lepton/test_lepton_killpoints.py -n auto $(PYTEST_ARGS)

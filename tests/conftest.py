@@ -1,5 +1,6 @@
 """What every test of this repository gets."""
 
+import copy
 import logging
 import os
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from evalyard import redact
 
 pytest_plugins = ["pytester", "tests.backends", "tests.docker_images", "tests.slurm.clusters", "tests.workers"]
 
@@ -35,6 +38,13 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
     monkeypatch.setenv("EVALYARD_HOME", str(home / "evalyard"))
     # Programs started by tests find this environment's python and evalyard first.
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+
+
+@pytest.fixture(autouse=True)
+def no_secret_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the process's redactor learns in a test, such as the secret "mine", it forgets after it."""
+    for name, value in vars(redact).items():
+        monkeypatch.setattr(redact, name, copy.copy(value))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
+from evalyard import redact
+
 
 def test_variables_of_the_user_are_gone() -> None:
     names = {name.lower() for name in os.environ}
@@ -23,3 +27,10 @@ def test_programs_find_this_interpreter_first() -> None:
     python = shutil.which("python")
     assert python is not None
     assert Path(python).parent == Path(sys.executable).parent
+
+
+@pytest.mark.parametrize("_", ["first", "second"])
+def test_what_one_test_learns_to_hide_is_shown_to_the_next(_: str) -> None:
+    assert redact("mine alone") == "mine alone"
+    redact.add(["mine alone"])
+    assert redact("mine alone") == "***"

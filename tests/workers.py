@@ -6,6 +6,27 @@ import pytest
 
 TOGETHER = ("tests/slurm/",)
 """Folders whose tests one worker runs: two clusters with memory limits would end each other's jobs."""
+LONG = (
+    "tests/slurm/",
+    "tests/gridengine/",
+    "tests/contract/",
+    "tests/docs/",
+    "tests/docker/",
+    "tests/sweep/",
+    "tests/outside/",
+)
+"""Folders with files that take minutes: they come first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let long files begin first, where several workers share the tests."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
+def rank(nodeid: str) -> int:
+    """Return how early a test begins: the lower, the earlier."""
+    return next((number for number, folder in enumerate(LONG) if nodeid.startswith(folder)), len(LONG))
 
 
 @pytest.hookimpl(optionalhook=True)
