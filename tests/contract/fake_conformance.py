@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +10,9 @@ from typing import ClassVar
 import pytest
 
 from evalyard import Connection
-from evalyard.testing import Conformance
+from evalyard.testing import Conformance, Weather
 from evalyard.testing.fake import Fake
 from evalyard.testing.fake_backend import FakeBackend
-from evalyard.testing.weather import Weather
 
 
 class FakeConformance(Conformance):
@@ -32,12 +31,13 @@ class FakeConformance(Conformance):
         """The backend that the settings mean."""
         return FakeBackend.at(Connection(executor="fake", address={"backend": self.settings["backend"]}))
 
-    def weather(self, kind: Weather) -> AbstractContextManager[None]:
+    def weather(self, kind: Weather) -> AbstractContextManager[Sequence[str]]:
         return self._weather(kind)
 
     @contextmanager
-    def _weather(self, kind: Weather) -> Iterator[None]:
-        faults = self.backend.faults
+    def _weather(self, kind: Weather) -> Iterator[Sequence[str]]:
+        faults, calls = self.backend.faults, self.backend.calls
+        before, disturbed = len(calls), list[str]()
         match kind:
             case Weather.HANGING:
                 faults.hanging = True
@@ -46,8 +46,9 @@ class FakeConformance(Conformance):
             case _:
                 faults.omitted = set(self.backend.book)
         try:
-            yield
+            yield disturbed
         finally:
+            disturbed += calls[before:]
             faults.hanging, faults.unreachable, faults.omitted = False, "", set()
 
     @pytest.fixture(autouse=True)

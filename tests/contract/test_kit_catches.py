@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from evalyard import EvalyardError
 from evalyard.testing import Conformance
 from evalyard.testing.fake import Fake
 from evalyard.testing.rig import rigged
@@ -17,6 +16,7 @@ from tests.contract.installed import metadata
 from tests.contract.mutants.every import MUTANTS
 from tests.contract.mutants.kinds import Claim, Mutant
 
+KIT = Path(inspect.getfile(Conformance)).parent
 CLAIMS = [name for name in dir(Conformance) if name.startswith("test_")]
 CAUGHT = [(mutant, claim) for mutant in MUTANTS for claim in mutant.fails]
 _kits: dict[str, FakeConformance] = {}
@@ -54,14 +54,15 @@ def test_an_executor_with_a_bug_fails_the_claim_about_it(
     closing.append(kit)
     for package in mutant.claimed_by:
         monkeypatch.syspath_prepend(metadata(tmp_path, package, "claimed-twice", mutant.executor))
-    with rigged(mutant.executor, "fake", kit.settings, tmp_path) as rig:
+    with rigged(mutant.executor, "fake", kit.settings, tmp_path, patience_s=kit.patience_s) as rig:
         given = {"rig": rig, "tmp_path": tmp_path, "monkeypatch": monkeypatch}
         wanted = inspect.signature(claim).parameters
         try:
-            with pytest.raises((AssertionError, EvalyardError)):
+            with pytest.raises(AssertionError) as caught:
                 claim(kit, **{name: value for name, value in given.items() if name in wanted})
         except pytest.skip.Exception as skipped:
             raise AssertionError(f"not tried: {skipped}") from skipped
+    assert Path(caught.traceback[-1].path).parent == KIT, "it crashed, and no claim has noticed"
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -87,3 +88,21 @@ def test_a_capability_that_is_just_absent_fails_and_one_that_is_listed_is_skippe
             Silent().test_cancelling_the_only_job_releases_its_server(rig)
         with pytest.raises(pytest.skip.Exception, match="not offered: deployments"):
             Honest().test_cancelling_the_only_job_releases_its_server(rig)
+
+
+def test_a_fault_that_disturbs_nothing_was_not_tried(tmp_path: Path) -> None:
+    class Undisturbed(Conformance):
+        executor_class = Fake
+        crowd = 3
+        hang_s = 0.5
+
+    class Honest(Undisturbed):
+        not_offered = frozenset({"outage"})
+
+    with rigged(Fake, "fake", {}, tmp_path) as rig:
+        with pytest.raises(AssertionError, match="nothing was tried: replace `weather`"):
+            Undisturbed().test_an_outage_of_hours_ends_nothing_and_loses_nothing(rig)
+        with pytest.raises(pytest.skip.Exception, match="not offered: outage"):
+            Honest().test_an_outage_of_hours_ends_nothing_and_loses_nothing(rig)
+        with pytest.raises(pytest.skip.Exception, match="not offered: outage"):
+            Honest().test_during_an_outage_nothing_is_said_to_be_absent(rig)

@@ -8,8 +8,9 @@ import pytest
 from evalyard.testing import Conformance, Sweep
 from evalyard.testing.pytest_plugin import NOT_OFFERED
 
-NEVER_OFFERED = frozenset({"fetch"})
-"""All that this executor may leave out: its run directories are on the disk of whoever launches."""
+NEVER_OFFERED = frozenset({"fetch", "outage"})
+"""All that this executor may leave out: its run directories are on the disk of whoever launches, and its processes are
+looked at and ended without asking anybody."""
 
 
 class TestLocalHostMode(Conformance):

@@ -12,7 +12,7 @@ from tests.contract.mutants.processes import Processes
 class TestProcesses(Conformance):
     executor = "processes"
     races = 4
-    not_offered = frozenset({"check", "deployments", "fetch", "orphans"})
+    not_offered = frozenset({"check", "deployments", "fetch", "orphans", "outage"})
 
     @pytest.fixture(autouse=True)
     def _installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,6 @@ def test_an_executor_that_trusts_its_notes_is_wedged(
     mutant: type[Processes], line: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(metadata(tmp_path, "evalyard-processes", "processes", mutant))
-    monkeypatch.setattr("evalyard.testing.rig.PATIENCE_S", 5.0)  # it would never end
     source = Path(__file__).with_name("mutants").joinpath("processes.py").read_text(encoding="utf-8")
     (number,) = [count for count, text in enumerate(source.splitlines(), start=1) if text.strip() == line]
 
@@ -50,5 +49,6 @@ def test_an_executor_that_trusts_its_notes_is_wedged(
         def _points(self, rig: Rig, make: object, what: str) -> list[KillPoint]:
             return [self.fatal]
 
-    with rigged(mutant, "processes", {}, tmp_path) as rig, pytest.raises(AssertionError, match=reason):
+    # It would never end.
+    with rigged(mutant, "processes", {}, tmp_path, patience_s=5.0) as rig, pytest.raises(AssertionError, match=reason):
         Pointed().test_a_run_that_is_killed_at_any_line_goes_on_and_runs_each_job_once(rig)

@@ -1,13 +1,11 @@
 """The Slurm executor keeps the contract over ssh."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from evalyard.testing import Conformance
-from evalyard.testing.rig import Rig, rigged
 from tests.slurm.sshd import Login
 
 
@@ -28,8 +26,6 @@ class TestSlurmOverSsh(Conformance):
     polls = 40
     hang_s = 1.0
 
-    @pytest.fixture
-    def rig(self, tmp_path: Path, login: Login) -> Iterator[Rig]:
-        settings = {**self.settings, "hostname": login.hostname}
-        with rigged(self.loaded(), self.executor, settings, tmp_path, self.image) as made:
-            yield made
+    @pytest.fixture(autouse=True)
+    def _login(self, login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(self, "settings", {**self.settings, "hostname": login.hostname})

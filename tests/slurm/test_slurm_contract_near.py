@@ -1,13 +1,11 @@
 """The Slurm executor keeps the contract on a login node itself: without containers, and with podman."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from evalyard.testing import Conformance
-from evalyard.testing.rig import Rig, rigged
 from tests.slurm.cluster import Cluster
 
 
@@ -39,7 +37,6 @@ class TestSlurmNear(Near):
 class TestSlurmPodman(Near):
     settings: ClassVar = {**Near.settings, "container_runtime": "podman"}
 
-    @pytest.fixture
-    def rig(self, tmp_path: Path, podman_busybox: str) -> Iterator[Rig]:
-        with rigged(self.loaded(), self.executor, self.settings, tmp_path, podman_busybox) as made:
-            yield made
+    @pytest.fixture(autouse=True)
+    def _image(self, podman_busybox: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(self, "image", podman_busybox)

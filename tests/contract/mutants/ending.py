@@ -104,6 +104,25 @@ class GoneWhenItCannotAsk(Fake):
             return ()
 
 
+class AwaitsTheEnd(Fake):
+    """Whoever cancels waits until the job has ended, however long that takes."""
+
+    @hookimpl
+    def cancel(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+        backend = FakeBackend.at(ctx.connection)
+        while backend.faults.hanging and any(backend.book[handle.name].running for handle in handles):
+            time.sleep(0.01)
+        return super().cancel(ctx, handles)
+
+
+class GoneWhenTimeIsUp(Fake):
+    """What could not be removed in time counts as removed."""
+
+    @hookimpl
+    def teardown(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+        return () if FakeBackend.at(ctx.connection).faults.hanging else super().teardown(ctx, handles)
+
+
 class NeedsAnId(Fake):
     """Removes what it has the backend's own id of, and nothing else."""
 
@@ -140,6 +159,14 @@ class OrphansOfEverybody(Fake):
         return [entry.handle for name, entry in book.items() if known.get(name) != entry.handle.mark]
 
 
+class OrphansOfOneRun(Fake):
+    """Looks for orphans in the folder of a run, whichever that is."""
+
+    @hookimpl
+    def orphans(self, ctx: Context, known: Mapping[str, str]) -> Sequence[Handle]:
+        return [orphan for orphan in super().orphans(ctx, known) if ctx.run_dir and orphan.data["directory"]]
+
+
 class OrphansWithoutAMark(Fake):
     """Finds orphans, and cannot end them: their handles do not say whose they are."""
 
@@ -167,6 +194,15 @@ ENDING = (
         executor=GoneWhenItCannotAsk,
         fails=(Conformance.test_during_an_outage_nothing_that_lives_is_said_to_be_gone,),
     ),
+    Mutant(
+        executor=AwaitsTheEnd,
+        fails=(Conformance.test_every_call_ends_at_its_deadline_though_the_backend_hangs,),
+        kit={"late_s": 1.0},
+    ),
+    Mutant(
+        executor=GoneWhenTimeIsUp,
+        fails=(Conformance.test_during_an_outage_nothing_that_lives_is_said_to_be_gone,),
+    ),
     Mutant(executor=NeedsAnId, fails=(Conformance.test_teardown_ends_what_was_launched_and_never_heard_of,)),
     Mutant(
         executor=TidiesUp,
@@ -177,5 +213,9 @@ ENDING = (
         fails=(Conformance.test_a_job_that_is_in_no_record_is_an_orphan_and_a_known_one_is_not,),
     ),
     Mutant(executor=OrphansOfEverybody, fails=(Conformance.test_what_another_launcher_made_is_no_orphan_of_ours,)),
+    Mutant(
+        executor=OrphansOfOneRun,
+        fails=(Conformance.test_a_job_that_is_in_no_record_is_an_orphan_and_a_known_one_is_not,),
+    ),
     Mutant(executor=OrphansWithoutAMark, fails=(Conformance.test_an_orphan_can_be_ended_by_whoever_finds_it,)),
 )

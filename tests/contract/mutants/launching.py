@@ -7,12 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from evalyard import (
+    Connection,
     Context,
     EvalyardError,
     Handle,
+    Job,
     LaunchError,
     Need,
     Observation,
@@ -22,7 +24,7 @@ from evalyard import (
     hookimpl,
 )
 from evalyard.testing import Conformance
-from evalyard.testing.fake import Fake
+from evalyard.testing.fake import Fake, FakeSettings
 from evalyard.testing.fake_backend import FakeBackend
 from tests.contract.mutants.kinds import Mutant
 
@@ -136,6 +138,36 @@ class NeedsNewData(Fake):
         return super().status(ctx, handles)
 
 
+class NeedsNewPlans(Fake):
+    """A new version reads from plans what old versions did not write into them."""
+
+    @hookimpl
+    def plan(self, settings: FakeSettings, job: Job) -> Plan:
+        return evolve(super().plan(settings, job), payload={"queue": "short"})
+
+    @hookimpl
+    def launch(self, ctx: Context, plans: Sequence[Plan]) -> Launched:
+        assert [plan.payload["queue"] for plan in plans]
+        return super().launch(ctx, plans)
+
+
+class NeedsNewConnections(Fake):
+    """A new version reads from connections what old versions did not write into them."""
+
+    @frozen(kw_only=True)
+    class Settings(FakeSettings):
+        """The same."""
+
+        def connection(self) -> Connection:
+            """Where it is, more precisely."""
+            return Connection(executor="fake", address={"backend": self.backend, "region": "north"})
+
+    @hookimpl
+    def status(self, ctx: Context, handles: Sequence[Handle]) -> Mapping[str, Observation]:
+        assert ctx.connection.address["region"]
+        return super().status(ctx, handles)
+
+
 class OneBadJobSpoilsTheBatch(Fake):
     """The first refusal ends the whole request."""
 
@@ -172,6 +204,24 @@ class LaunchesWithoutSecrets(Fake):
             return super().provision(ctx, evolve(need, files=tuple(files)))
 
 
+class ProvisionsForever(Fake):
+    """Makes what a job needs, however long that takes."""
+
+    @hookimpl
+    def provision(self, ctx: Context, need: Need) -> Handle:
+        while FakeBackend.at(ctx.connection).faults.hanging:
+            time.sleep(0.01)
+        return super().provision(ctx, need)
+
+
+class FindsAbsenceInWaiting(Fake):
+    """What is not found in time is not there."""
+
+    @hookimpl
+    def find(self, ctx: Context, names: Mapping[str, str]) -> Mapping[str, Handle]:
+        return {} if FakeBackend.at(ctx.connection).faults.hanging else super().find(ctx, names)
+
+
 class FindsAbsenceInSilence(Fake):
     """When nobody answers, nothing is there."""
 
@@ -202,11 +252,22 @@ LAUNCHING = (
     Mutant(executor=ForgetsTheMark, fails=(Conformance.test_what_carries_another_mark_is_not_found,)),
     Mutant(executor=RemembersInMemory, fails=(Conformance.test_another_process_goes_on_with_what_is_on_record,)),
     Mutant(executor=NeedsNewData, fails=(Conformance.test_what_older_versions_of_the_executor_stored_can_be_used,)),
+    Mutant(executor=NeedsNewPlans, fails=(Conformance.test_what_older_versions_of_the_executor_stored_can_be_used,)),
+    Mutant(
+        executor=NeedsNewConnections,
+        fails=(Conformance.test_what_older_versions_of_the_executor_stored_can_be_used,),
+    ),
     Mutant(executor=OneBadJobSpoilsTheBatch, fails=(Conformance.test_one_refused_job_of_three_fails_alone,)),
     Mutant(
         executor=SecretsInArguments,
         fails=(Conformance.test_a_secret_reaches_the_harness_exactly_and_nothing_else,),
     ),
     Mutant(executor=LaunchesWithoutSecrets, fails=(Conformance.test_an_unset_secret_is_named_and_nothing_is_launched,)),
+    Mutant(
+        executor=ProvisionsForever,
+        fails=(Conformance.test_every_call_ends_at_its_deadline_though_the_backend_hangs,),
+        kit={"late_s": 1.0},
+    ),
+    Mutant(executor=FindsAbsenceInWaiting, fails=(Conformance.test_during_an_outage_nothing_is_said_to_be_absent,)),
     Mutant(executor=FindsAbsenceInSilence, fails=(Conformance.test_during_an_outage_nothing_is_said_to_be_absent,)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -131,6 +132,16 @@ class FetchesNothing(Fake):
         return ()
 
 
+class FetchesForever(Fake):
+    """Brings results home, however long that takes."""
+
+    @hookimpl
+    def fetch(self, ctx: Context, handle: Handle, dest: Path) -> Sequence[str]:
+        while FakeBackend.at(ctx.connection).faults.hanging:
+            time.sleep(0.01)
+        return ()
+
+
 READING = (
     Mutant(executor=CutsLogs, fails=(Conformance.test_logs_give_every_line_once_however_small_the_pieces,)),
     Mutant(executor=CutsLongLines, fails=(Conformance.test_logs_give_a_long_line_whole,)),
@@ -156,5 +167,10 @@ READING = (
         executor=FetchesNothing,
         fails=(Conformance.test_artifacts_come_home_as_often_as_they_are_asked_for,),
         kit={"not_offered": frozenset({"discovery"})},
+    ),
+    Mutant(
+        executor=FetchesForever,
+        fails=(Conformance.test_every_call_ends_at_its_deadline_though_the_backend_hangs,),
+        kit={"not_offered": frozenset({"discovery"}), "late_s": 1.0},
     ),
 )

@@ -68,6 +68,7 @@ SERVING = (
             Conformance.test_a_server_that_is_never_ready_fails_the_job_in_time,
             Conformance.test_a_server_that_dies_under_way_fails_the_job_and_is_named,
         ),
+        kit={"patience_s": 16.0},
     ),
     Mutant(
         executor=LosesASharedNeed,

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -90,6 +91,20 @@ def test_a_connection_is_accepted_and_nothing_comes(address: tuple[str, int]) ->
             caller.recv(1)
 
 
+def test_callers_that_come_at_once_are_all_let_go(address: tuple[str, int]) -> None:
+    together = threading.Barrier(20)
+
+    def call() -> None:
+        together.wait()
+        with socket.create_connection(address, timeout=60) as caller:
+            assert caller.recv(1) == b""
+
+    with ThreadPoolExecutor(20) as pool, weather(Weather.EMPTY):
+        callers = [pool.submit(call) for _ in range(20)]
+        wait(callers)
+    assert [caller.exception() for caller in callers] == [None] * 20
+
+
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
@@ -106,3 +121,12 @@ def test_a_connection_that_was_kept_has_the_weather_too(
     with weather(kind), pytest.raises(problem):
         asked(connection)
     connection.close()
+
+
+def test_what_the_weather_disturbs_is_counted(address: tuple[str, int]) -> None:
+    with weather(Weather.UNREACHABLE) as disturbed:
+        assert disturbed == []
+        subprocess.run(SAY, capture_output=True, check=False)
+        with pytest.raises(OSError, match="unreachable"):
+            socket.create_connection(address)
+    assert [line.partition(" ")[0] for line in disturbed] == ["program", "connection"]

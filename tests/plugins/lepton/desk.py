@@ -53,7 +53,7 @@ def _server(command: str, told: dict[str, Any] | None) -> DeploymentSpec | None:
         command=command,
         served_model_name="model",
         endpoints=ServerPaths(health="/"),
-        lepton_config=Section(
+        executor_config=Section(
             name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu.1xh200", **(told or {})}
         ),
     )

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
-from attrs import evolve
 
-from evalyard.records import Plan
-from evalyard.specs import DeploymentSpec, Section, TaskSpec
+from evalyard import Plan
 from evalyard.testing import Conformance
-from evalyard.testing.rig import Rig, Trial, rigged
 from tests.plugins.lepton.service.server import Service
-
-TOLD = Section(name="lepton", path="deployment.lepton_config", data={"resource_shape": "gpu.1xh200"})
-
-
-class LeptonRig(Rig):
-    """Tells the executor what a model server runs on."""
-
-    def trial(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None, **options: Any) -> Trial:
-        return super().trial(*tasks, deployment=_told(deployment), **options)
-
-    def dry(self, *tasks: TaskSpec, deployment: DeploymentSpec | None = None, **options: Any) -> tuple[Plan, ...]:
-        return super().dry(*tasks, deployment=_told(deployment), **options)
-
-
-def _told(deployment: DeploymentSpec | None) -> DeploymentSpec | None:
-    return evolve(deployment, lepton_config=TOLD) if deployment else None
 
 
 class TestLepton(Conformance):
@@ -42,21 +22,16 @@ class TestLepton(Conformance):
     races = 4
     polls = 50
     serves = True
+    server_config: ClassVar = {"resource_shape": "gpu.1xh200"}
     image = "an-image"
     not_offered = frozenset()
     # The one needs storage (test_lepton_runs.py); the other is no part of what makes two connections equal.
     not_in_plan = frozenset({"evaluation_tasks.use_shared_storage", "poll_interval_s"})
 
-    @pytest.fixture
-    def rig(self, tmp_path: Path, service: Service) -> Iterator[Rig]:
+    @pytest.fixture(autouse=True)
+    def _service(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         self.service = service
-        with rigged(self.loaded(), self.executor, self.settings, tmp_path, self.image) as made:
-            rig = LeptonRig(
-                executor=made.executor, name=made.name, section=made.section, store=made.store, image=made.image
-            )
-            rig.environ.update(service.variables)
-            yield rig
-            rig.close()
+        monkeypatch.setattr(self, "environ", service.variables)
 
     def read_file(self, path: str) -> bytes:
         """Read what a container has of the run directory, else what is here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -89,30 +90,33 @@ def run(
     _show_notes(loaded)
     if dry_run:
         return _dry_run(loaded, as_json=json)
-    store = Store()
-    loaded, model = with_model(loaded)
-    if model:
-        say(f"model      {model} (the only one that the endpoint serves)")
-    prepared, findings = prepared_to_run(loaded, store)
-    if worst(findings) is not Severity.OK:
-        show_findings([finding for finding in findings if finding.severity is not Severity.OK], to=sys.stderr)
-        if worst(findings) is Severity.WARNING:
-            say("the run starts all the same")
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    if errors:
-        return _refusal(errors)
-    show_notices()
-    opened = begin(
-        store, prepared, environ=loaded.environ, stay=wait, announce=lambda run: _announce(run, as_json=json)
-    )
-    _show_where(opened, prepared)
-    return see_through(opened) if wait else launched(opened)
+    return _launch(loaded, wait=wait, as_json=json)
 
 
 def _show_notes(loaded: Loaded) -> None:
     count = len(loaded.spec.deprecations)
     if count:
         say(f"note       {hints.older_spellings(loaded.path, count)}")
+
+
+def _launch(loaded: Loaded, *, wait: bool, as_json: bool) -> int:
+    store = Store()
+    loaded, model = with_model(loaded)
+    if model:
+        say(f"model      {model} (the only one that the endpoint serves)")
+    prepared, findings = prepared_to_run(loaded, store)
+    _show_problems(findings)
+    if worst(findings) is Severity.WARNING:
+        say("the run starts all the same")
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        return _refusal(errors)
+    show_notices()
+    opened = begin(
+        store, prepared, environ=loaded.environ, stay=wait, announce=lambda run: _announce(run, as_json=as_json)
+    )
+    _show_where(opened, prepared)
+    return see_through(opened) if wait else launched(opened)
 
 
 def _refusal(errors: list[Finding]) -> int:
@@ -155,7 +159,11 @@ def _dry_run(loaded: Loaded, *, as_json: bool) -> int:
     else:
         show_plans(prepared, to=sys.stdout)
     _show_plan_notes(prepared)
+    _show_problems(findings)
+    return EXIT_OK
+
+
+def _show_problems(findings: Sequence[Finding]) -> None:
     problems = [finding for finding in findings if finding.severity is not Severity.OK]
     if problems:
         show_findings(problems, to=sys.stderr)
-    return EXIT_OK

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalyard.testing.contract import Conformance as Conformance
     from evalyard.testing.sweep import Sweep as Sweep
+    from evalyard.testing.weather import Weather as Weather
 
 if "pytest" in sys.modules:
     # A claim that fails shows its values only if pytest knew of its module before the first import of it.
@@ -31,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from evalyard.testing.sweep import Sweep
 
         return Sweep
+    if name == "Weather":
+        from evalyard.testing.weather import Weather
+
+        return Weather
     raise AttributeError(f"module 'evalyard.testing' has no attribute '{name}'")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
 import pytest
 
+from evalyard.errors import EvalyardError
 from evalyard.plugins.discovery import load_executor
 from evalyard.records import Plan
+from evalyard.testing.rig import PATIENCE_S, Rig, rigged
 from evalyard.testing.weather import Weather, weather
 
 T = TypeVar("T")
@@ -26,7 +28,9 @@ class Claims:
     executor: ClassVar[str] = ""
     executor_class: ClassVar[type[Any] | None] = None
     settings: ClassVar[Mapping[str, Any]] = {}
+    environ: ClassVar[Mapping[str, str]] = {}
     serves: ClassVar[bool] = False
+    server_config: ClassVar[Mapping[str, Any]] = {}
     image: ClassVar[str] = ""
     not_offered: ClassVar[frozenset[str]] = frozenset()
     heavy_modules: ClassVar[frozenset[str]] = frozenset(
@@ -39,6 +43,7 @@ class Claims:
     awkward_folder: ClassVar[str] = "näïve 'single' \"double\" $(touch executed)"
     restarts_servers: ClassVar[bool] = False
     stored: ClassVar[Path | None] = None
+    patience_s: ClassVar[float] = PATIENCE_S
     races: ClassVar[int] = 50
     polls: ClassVar[int] = 100
     crowd: ClassVar[int] = 1000
@@ -50,6 +55,22 @@ class Claims:
         """Return the executor's class."""
         return self.executor_class or load_executor(self.executor)
 
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        """The executor with a folder and a store of its own; whatever a claim started is ended after it."""
+        executor = self.loaded()
+        with rigged(
+            executor,
+            self.executor or executor.__name__.lower(),
+            self.settings,
+            tmp_path,
+            self.image,
+            environ=dict(self.environ),
+            server_config=self.server_config,
+            patience_s=self.patience_s,
+        ) as made:
+            yield made
+
     def offered(self, capability: str, *, there: bool) -> None:
         """Skip the calling claim when the author says that a capability is not offered; fail when it is just absent."""
         if capability in self.not_offered:
@@ -57,10 +78,30 @@ class Claims:
             pytest.skip(f"not offered: {capability}")
         assert there, f"'{capability}' is not offered; if that is meant, list it in not_offered"
 
-    def weather(self, kind: Weather) -> AbstractContextManager[None]:
+    def disturbed(self, disturbed: Sequence[str], hook: str) -> None:
+        """Skip the calling claim where no fault was made and the author says so; fail where he does not."""
+        if not disturbed and "outage" in self.not_offered:
+            pytest.skip("not offered: outage")
+        assert disturbed, (
+            f"{hook} started no program and opened no connection, so nothing went wrong and nothing was tried: "
+            "replace `weather`, or list 'outage' in not_offered where no backend is asked"
+        )
+
+    def weather(self, kind: Weather) -> AbstractContextManager[Sequence[str]]:
         """Make the backend hang, be unreachable, or answer nothing or by halves, for programs and connections of this
-        process that begin within the block: replace it where asking the backend needs neither."""
+        process that begin within the block: replace it where the backend is asked in another way.
+
+        What the block gets is a list of what was disturbed, which grows meanwhile: empty = nothing was asked.
+        """
         return weather(kind)
+
+    @contextmanager
+    def no_error(self) -> Iterator[None]:
+        """Fail the calling claim when the executor refuses what is to be taken for done."""
+        try:
+            yield
+        except EvalyardError as error:
+            raise AssertionError(f"an error, where none is one: {error.message}") from error
 
     def once(self, what: str, find_out: Callable[[], T]) -> T:
         """Return what `find_out` found out the first time that a claim of this class asked, or raise what it raised:

@@ -30,6 +30,7 @@ class FaultClaims(Claims):
     def test_an_outage_of_hours_ends_nothing_and_loses_nothing(self, rig: Rig) -> None:
         """When the backend does not answer, `status` raises Transient: an answer without the jobs is another thing."""
         storm = self.storm(rig)
+        self.disturbed(storm.disturbed["status"], "status")
         for seen in storm.outage:
             assert not seen[storm.live.name].state.final, _NO_END
             assert not seen[storm.live.name].missing, "an outage is no answer: raise Transient"
@@ -41,6 +42,7 @@ class FaultClaims(Claims):
     def test_after_an_outage_everything_is_seen_as_it_is(self, rig: Rig) -> None:
         """Nothing is cancelled, and nothing remembered wrongly, because the backend was silent for a while."""
         storm = self.storm(rig)
+        self.disturbed(storm.disturbed["status"], "status")
         assert storm.beating, "the running job has ended: silence is no wish"
         assert storm.calm[storm.live.name].state is JobState.RUNNING
         assert storm.calm[storm.ended.name].state is JobState.SUCCEEDED
@@ -48,31 +50,39 @@ class FaultClaims(Claims):
     def test_during_an_outage_nothing_is_said_to_be_absent(self, rig: Rig) -> None:
         """A name that `find` leaves out is launched again: raise Transient when the backend did not answer."""
         storm = self.storm(rig)
-        if storm.found.error is None:
-            assert isinstance(storm.found.answer, dict)
-            assert set(storm.found.answer) == {storm.live.name}
+        self.disturbed(storm.disturbed["find"], "find")
+        for told in (storm.found, storm.hanging["find"]):
+            if told.error is None and not told.late:
+                assert isinstance(told.answer, dict)
+                assert set(told.answer) == {storm.live.name}
 
     def test_during_an_outage_nothing_that_lives_is_said_to_be_gone(self, rig: Rig) -> None:
         """`teardown` returns what remains, or raises, until the backend says that it is absent."""
         storm = self.storm(rig)
-        if storm.released.error is None and storm.released.answer == ():
-            assert storm.silent, "said to be gone, and at work"
+        self.disturbed(storm.disturbed["teardown"], "teardown")
+        for told, dead in ((storm.released, storm.silent), (storm.hanging["teardown"], storm.doomed)):
+            if told.error is None and told.answer == ():
+                assert dead, "said to be gone, and at work"
 
     def test_an_answer_without_content_ends_nothing(self, rig: Rig) -> None:
         """Exit code 0 and nothing printed, half a line, half a document: the rest is not known, and no state."""
         storm = self.storm(rig)
         for kind, seen in storm.blind.items():
+            self.disturbed(storm.disturbed[kind], "status")
             assert not seen[storm.live.name].state.final, f"{kind}: {_NO_END}"
             assert seen[storm.ended.name].state in (JobState.SUCCEEDED, JobState.UNKNOWN), kind
 
     def test_every_call_ends_at_its_deadline_though_the_backend_hangs(self, rig: Rig) -> None:
         """Give each request what is left (`ctx.remaining_s`) as its timeout, and wait in loops until `ctx.deadline`."""
-        late = [name for name, told in self.storm(rig).hanging.items() if told.late]
+        storm = self.storm(rig)
+        self.disturbed(storm.disturbed["anything"], "no hook")
+        late = [name for name, told in storm.hanging.items() if told.late]
         assert late == [], f"not ended {self.late_s:.0f} s after the deadline"
 
     def test_a_hanging_backend_is_no_end_and_no_refusal(self, rig: Rig) -> None:
         """A call that ran out of time is Transient: whether it took effect is not known."""
         storm = self.storm(rig)
+        self.disturbed(storm.disturbed["anything"], "no hook")
         seen, launched = storm.hanging["status"], storm.hanging["launch"]
         assert isinstance(seen.answer, dict)
         assert not seen.answer[storm.live.name].state.final, _NO_END
@@ -85,7 +95,9 @@ class FaultClaims(Claims):
 
     def test_a_launch_that_hung_is_made_good_and_runs_once(self, rig: Rig) -> None:
         """Whatever the first launch left behind, looking for the job and launching it again gives one run."""
-        assert self.storm(rig).starts == 1
+        storm = self.storm(rig)
+        self.disturbed(storm.disturbed["anything"], "no hook")
+        assert storm.starts == 1
 
     def test_a_crowd_of_jobs_is_one_query(self, rig: Rig) -> None:
         """The number of programs, connections and requests of `status` does not grow with the number of jobs.

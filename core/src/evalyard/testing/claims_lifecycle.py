@@ -13,13 +13,14 @@ from attrs import evolve
 from evalyard.errors import Transient
 from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.plan import merged_needs
+from evalyard.plugins.context import Context
 from evalyard.plugins.session import Session
 from evalyard.records import Handle, LaunchError, Plan
 from evalyard.states import JobState
 from evalyard.store.journal import converter
 from evalyard.testing.claims import Claims
 from evalyard.testing.faults import LostReply
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, NOTE_START, Rig, Trial, stranger, task, wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, stranger, task
 from evalyard.testing.storm import STILL_S
 
 
@@ -96,7 +97,7 @@ class LifecycleClaims(Claims):
 
     def test_another_process_goes_on_with_what_is_on_record(self, rig: Rig) -> None:
         """All that the executor needs to know of a job is in its handle, as text, and at the backend."""
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         (handle,) = trial.begin()
         raw = json.loads(json.dumps(converter.unstructure(handle)))
         stored = converter.structure({**raw, "a_field_of_a_newer_version": 1}, Handle)
@@ -151,7 +152,7 @@ class LifecycleClaims(Claims):
 
     def test_a_terminal_state_is_stable_over_many_polls_among_live_jobs(self, rig: Rig) -> None:
         """The exit file outranks the queue, which forgets."""
-        trial = rig.trial(task(LEAVE_RESULTS, name="short"), task(BEAT, name="long"))
+        trial = rig.trial(task(LEAVE_RESULTS, name="short"), task(rig.beat, name="long"))
         trial.provision()
         answers = trial.session.launch(trial.run.context(), trial.plans)
         handles = [answer for answer in answers.values() if isinstance(answer, Handle)]
@@ -165,9 +166,9 @@ class LifecycleClaims(Claims):
 
     def test_teardown_ends_a_running_job_for_good(self, rig: Rig) -> None:
         """ "Gone" when the backend says so: not when the request was taken."""
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         (handle,) = trial.begin()
-        wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
         assert trial.session.teardown(trial.run.context(), [handle]) == ()
         before = self.lines_of(trial.artifact("beat"))
         time.sleep(STILL_S)
@@ -175,7 +176,7 @@ class LifecycleClaims(Claims):
 
     def test_teardown_ends_what_was_launched_and_never_heard_of(self, rig: Rig) -> None:
         """A handle with neither id nor data: a launch whose reply was lost. It must not be at work, nor begin later."""
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         trial.begin()
         unheard = Handle(name=trial.plans[0].name, mark=trial.plans[0].mark)
         assert trial.session.teardown(trial.run.context(), [unheard]) == ()
@@ -194,7 +195,7 @@ class LifecycleClaims(Claims):
 
     def test_a_job_that_is_in_no_record_is_an_orphan_and_a_known_one_is_not(self, rig: Rig) -> None:
         """An orphan carries our mark and owner, and `known` does not hold it."""
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         self.offered("orphans", there=trial.session.can("orphans"))
         (handle,) = trial.begin()
         needs = {
@@ -202,30 +203,35 @@ class LifecycleClaims(Claims):
             for need in trial.run.history().needs
             if need.latest.handle is not None
         }
-        assert trial.session.orphans(trial.run.context(), {**trial.marks, **needs}) == ()
-        orphans = trial.session.orphans(trial.run.context(), needs)
+        assert trial.session.orphans(_of_no_run(trial), {**trial.marks, **needs}) == ()
+        orphans = trial.session.orphans(_of_no_run(trial), needs)
         assert [(orphan.name, orphan.mark) for orphan in orphans] == [(handle.name, handle.mark)]
 
     def test_what_another_launcher_made_is_no_orphan_of_ours(self, rig: Rig) -> None:
         """Whatever is made carries `ctx.owner`: two people, or two machines, may use one backend."""
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         self.offered("orphans", there=trial.session.can("orphans"))
         trial.begin()
-        theirs = evolve(trial.run.context(), owner="another-machine:/another/home")
+        theirs = evolve(_of_no_run(trial), owner="another-machine:/another/home")
         assert trial.session.orphans(theirs, {}) == ()
 
     def test_an_orphan_can_be_ended_by_whoever_finds_it(self, rig: Rig) -> None:
-        """`evalyard gc` hands an orphan's handle to teardown, and knows nothing else of it."""
-        trial = rig.trial(task(BEAT))
+        """`evalyard gc` hands an orphan's handle to teardown, and knows nothing else of it: `ctx.run_dir` is empty."""
+        trial = rig.trial(task(rig.beat))
         self.offered("orphans", there=trial.session.can("orphans"))
         (handle,) = trial.begin()
         finder = rig.session()
-        (orphan,) = [one for one in finder.orphans(trial.run.context(), {}) if one.name == handle.name]
-        assert finder.teardown(trial.run.context(), [orphan]) == ()
-        assert handle.name not in {one.name for one in finder.orphans(trial.run.context(), {})}
+        (orphan,) = [one for one in finder.orphans(_of_no_run(trial), {}) if one.name == handle.name]
+        assert finder.teardown(_of_no_run(trial), [orphan]) == ()
+        assert handle.name not in {one.name for one in finder.orphans(_of_no_run(trial), {})}
         before = self.lines_of(trial.artifact("beat"))
         time.sleep(STILL_S)
         assert self.lines_of(trial.artifact("beat")) == before
+
+
+def _of_no_run(trial: Trial) -> Context:
+    """Return what `evalyard gc` hands to hooks, which asks about a backend and no run."""
+    return evolve(trial.run.context(), run_dir="")
 
 
 def _race(trial: Trial, rivals: Sequence[Session], plan: Plan) -> list[Handle | LaunchError | Transient]:

@@ -13,7 +13,7 @@ from evalyard.records import Handle, NeedKind
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.claims_logs import read_to_end
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, Trial, deployed, task, wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, Trial, deployed, task
 
 _SERVE = """\
 echo started >> "$EVALYARD_OUTPUT_DIR/starts"
@@ -29,7 +29,6 @@ http.server.HTTPServer(place, http.server.SimpleHTTPRequestHandler).serve_foreve
 _DIES = """\
 "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST" & server=$!
 sleep 1; kill -9 "$server"; exit 9"""
-_OUTLIVES = f"sleep 8; {LEAVE_RESULTS}"
 
 
 @frozen(kw_only=True)
@@ -82,7 +81,8 @@ class NeedClaims(Claims):
         """The job script waits for as long as `ready_timeout_s` says: give `impatient` the setting that shortens it."""
         self.offered("deployments", there=self.serves)
         assert self.impatient, "set `impatient` to settings with which a job waits a second or two for its server"
-        trial = rig.trial(task(LEAVE_RESULTS), deployment=deployed("exec sleep 60"), settings=self.impatient)
+        silent = deployed(f"exec sleep {rig.patience_s:.0f}")
+        trial = rig.trial(task(LEAVE_RESULTS), deployment=silent, settings=self.impatient)
         trial.finish()
         assert trial.attempt().state is JobState.FAILED
         assert "server" in trial.attempt().reason
@@ -93,7 +93,8 @@ class NeedClaims(Claims):
         self.offered("deployments", there=self.serves)
         if self.restarts_servers:
             pytest.skip("not offered: an end with the server, which the backend starts again")
-        trial = rig.trial(task(_OUTLIVES), deployment=deployed(_DIES))
+        outlives = f"sleep {rig.patience_s / 2:.0f}; {LEAVE_RESULTS}"
+        trial = rig.trial(task(outlives), deployment=deployed(_DIES))
         trial.finish()
         assert trial.attempt().state is JobState.FAILED
         assert "server" in trial.attempt().reason
@@ -113,7 +114,7 @@ class NeedClaims(Claims):
         trial = rig.trial(task(LEAVE_RESULTS), deployment=deployed(_SERVE))
         trial.provision()
         server = self._server(trial)
-        wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
+        rig.wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
         self.spoil(trial.plans[0])
         trial.finish()
         assert trial.attempt().state is JobState.FAILED
@@ -122,10 +123,10 @@ class NeedClaims(Claims):
     def test_cancelling_the_only_job_releases_its_server(self, rig: Rig) -> None:
         """`kill` ends the jobs, and what no job needs any more."""
         self.offered("deployments", there=self.serves)
-        trial = rig.trial(task(BEAT), deployment=deployed(_SERVE))
+        trial = rig.trial(task(rig.beat), deployment=deployed(_SERVE))
         trial.begin()
         server = self._server(trial)
-        wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
+        rig.wait_until(lambda: self.server_answers(server.outputs["base_url"]), "the server answers")
         trial.cancel()
         assert trial.attempt().state is JobState.CANCELLED
         assert not self.server_answers(server.outputs["base_url"])

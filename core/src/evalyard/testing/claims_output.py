@@ -13,7 +13,7 @@ from evalyard.specs import EnvValue, ValueSource
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.claims_logs import read_to_end
-from evalyard.testing.rig import LEAVE_RESULTS, Rig, task, texts, wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, task, texts
 
 _AWKWARD = """ "double" 'single' $(echo executed) `echo executed` \\back\\slash\n second line, ünïcode """
 _SURROUNDINGS = {
@@ -73,7 +73,7 @@ class OutputClaims(Claims):
         command = f'{keep} "$EVALYARD_OUTPUT_DIR/seen"; sleep 1; {LEAVE_RESULTS}'
         trial = rig.trial(task(command, env=env))
         (handle,) = trial.begin()
-        wait_until(lambda: bool(self.lines_of(trial.artifact("seen"))), "the harness runs")
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("seen"))), "the harness runs")
         leaking = [words for words in _command_lines() if token in words]
         trial.finish()
         assert self.read_file(trial.artifact("seen")).decode() == rig.environ["CLAIM_CANARY"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import pytest
+from attrs import evolve
 
 from evalyard.config import structure
 from evalyard.errors import ConfigError, EvalyardError, PluginError
-from evalyard.records import Handle, NeedKind
+from evalyard.plugins.session import Session
+from evalyard.records import Handle, NeedKind, Plan
 from evalyard.specs import Section
 from evalyard.states import JobState
 from evalyard.store.journal import converter
@@ -20,6 +22,8 @@ from evalyard.testing import stored
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import LEAVE_RESULTS, Rig, Trial, deployed, task
 from evalyard.testing.settings_changed import candidates, paths, replaced
+
+T = TypeVar("T")
 
 
 class SettingClaims(Claims):
@@ -56,7 +60,8 @@ class SettingClaims(Claims):
             assert converter.structure({**raw, "a_field_of_a_newer_version": [1]}, type(record)) == record
 
     def test_what_older_versions_of_the_executor_stored_can_be_used(self, rig: Rig) -> None:
-        """A key that a new version adds to `Handle.data` or `Plan.payload` is absent in what is on record: use `.get`.
+        """A key that a new version adds to `Handle.data`, `Plan.payload` or `Connection.address` is absent in what is
+        on record: use `.get`. What is not there any more may be refused, by one of evalyard's errors.
 
         `stored` is a folder of files that releases of the executor wrote: `pytest --evalyard-record FOLDER` adds the
         one of this version.
@@ -71,6 +76,8 @@ class SettingClaims(Claims):
         for file in files:
             kept = stored.read(file)
             assert kept.connection.executor == rig.name
+            self._ask_at(trial, kept, file.name)
+            self._launch_again(trial, kept.plan, file.name)
             # What outlives a run is neither watched nor torn down.
             for handle in (one for one in kept.handles if one.kind == "job" or not NeedKind(one.kind).lasting):
                 self._use(trial, handle, file.name)
@@ -89,6 +96,22 @@ class SettingClaims(Claims):
         )
         trial.cancel()
 
+    def _ask_at(self, trial: Trial, kept: stored.Kept, file: str) -> None:
+        """Ask at the connection that is on record; nothing may be there any more."""
+        jobs = [handle for handle in kept.handles if handle.kind == "job"]
+        session = Session(self.loaded(), kept.connection)
+        context = evolve(trial.run.context(self.hang_s), connection=kept.connection, run_dir="")
+        for seen in session.status(context, jobs).values():
+            assert "failed inside the plugin" not in seen.reason, f"{file}: {seen.reason}"
+        _allowed(lambda: session.find(context, {handle.name: handle.mark for handle in jobs}), file)
+
+    def _launch_again(self, trial: Trial, plan: Plan, file: str) -> None:
+        """Launch the plan that is on record, as `resume` of a newer version may; its folder is not there any more."""
+        session, context = trial.session, trial.run.context()
+        answers = _allowed(lambda: session.launch(context, [plan]), file)
+        launched = [answer for answer in (answers or {}).values() if isinstance(answer, Handle)]
+        _allowed(lambda: session.teardown(context, launched), file)
+
     def _use(self, trial: Trial, handle: Handle, file: str) -> None:
         session, context = trial.session, trial.run.context()
         seen = session.status(context, [handle])[handle.name]
@@ -101,12 +124,7 @@ class SettingClaims(Claims):
                 lambda: session.cancel(context, [handle]),
             ]
         for call in calls:
-            try:
-                call()
-            except PluginError as error:
-                raise AssertionError(f"{file}: {error.message}") from error
-            except EvalyardError:
-                continue  # the backend may refuse to know of it
+            _allowed(call, file)
 
     def _changed(self, rig: Rig, path: str, hint: Any) -> Any:
         """Return a value of one setting other than it has; None when none of ours is accepted."""
@@ -129,3 +147,13 @@ class SettingClaims(Claims):
             except EvalyardError as error:
                 found.append(error.message)  # it serves no models, or cannot do what the setting asks for
         return found
+
+
+def _allowed(call: Callable[[], T], file: str) -> T | None:
+    """Return what a call with old records answers; None when the backend refuses to know of them."""
+    try:
+        return call()
+    except PluginError as error:
+        raise AssertionError(f"{file}: {error.message}") from error
+    except EvalyardError:
+        return None

@@ -9,16 +9,12 @@
         not_offered = frozenset({"orphans"})  # what it knowingly does not do
 
 Needs pytest. A claim that cannot hold because a capability is absent fails, unless `not_offered` lists that capability:
-`check`, `deployments`, `discovery`, `fetch`, `orphans`. Where the run directory is not on this machine's disk, replace
-`read_file`, `file_mode`, `spoil` and `server_answers`; where the backend is in this process, replace `weather`.
+`check`, `deployments`, `discovery`, `fetch`, `orphans`, `outage`. Where the run directory is not on this machine's
+disk, replace `read_file`, `file_mode`, `spoil` and `server_answers`; where the backend is asked otherwise than by
+programs and new connections, replace `weather`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from evalyard.testing.claims_ends import EndClaims
 from evalyard.testing.claims_faults import FaultClaims
@@ -28,7 +24,6 @@ from evalyard.testing.claims_needs import NeedClaims
 from evalyard.testing.claims_output import OutputClaims
 from evalyard.testing.claims_plan import PlanClaims
 from evalyard.testing.claims_settings import SettingClaims
-from evalyard.testing.rig import Rig, rigged
 
 
 class Conformance(
@@ -40,7 +35,9 @@ class Conformance(
         executor: the entry point's name.
         executor_class: the class itself, for an executor that is not installed; then `discovery` is not offered.
         settings: the `execution:` section, without `type` and `output_dir`.
+        environ: variables that the launcher has: where `ctx.secret` finds the executor's own credentials.
         serves: whether it starts model servers.
+        server_config: what `deployment.<executor>_config` says of model servers.
         image: where jobs and servers run in containers: an image with a POSIX shell, its usual commands and python3.
         not_offered: capabilities that it knowingly lacks.
         heavy_modules: top-level packages that importing the executor must not load.
@@ -50,6 +47,7 @@ class Conformance(
         awkward_folder: the name of a folder that run directories are made in, as awkward as the backend can bear.
         restarts_servers: whether the backend starts a model server again that has died.
         stored: a folder with records that earlier releases of the executor have written.
+        patience_s: how long anything is waited for, in seconds; what shall live long lives as long.
         races: how often two launchers race for one job.
         polls: how often an ended job is looked at.
         crowd: how many jobs are asked about at once.
@@ -57,10 +55,3 @@ class Conformance(
         hang_s: the deadline of calls to a backend that hangs, in seconds.
         late_s: how long after its deadline such a call may end.
     """
-
-    @pytest.fixture
-    def rig(self, tmp_path: Path) -> Iterator[Rig]:
-        """The executor with a folder and a store of its own; whatever a claim started is ended after it."""
-        executor = self.loaded()
-        with rigged(executor, self.executor or executor.__name__.lower(), self.settings, tmp_path, self.image) as made:
-            yield made

@@ -27,15 +27,22 @@ from evalyard.store.lookup import Selection
 from evalyard.store.runs import Store
 
 PATIENCE_S = 60.0
-"""How long anything here is waited for: far longer than a healthy backend needs."""
+"""How long anything here is waited for, unless an author says otherwise: far longer than a healthy backend needs."""
 LEAVE_RESULTS = 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
 """Shell text of a harness that succeeds."""
 NOTE_START = 'echo started >> "$EVALYARD_OUTPUT_DIR/starts"'
 """Shell text of a harness that lets its starts be counted."""
-BEAT = """\
-i=0
-while [ "$i" -lt 600 ]; do echo x >> "$EVALYARD_OUTPUT_DIR/beat"; sleep 0.1; i=$((i + 1)); done"""
-"""Shell text of a harness that shows that it lives, for a minute at most."""
+
+
+def beat(for_s: float) -> str:
+    """Return shell text of a harness that shows that it lives, for this long at most."""
+    return (
+        f'i=0\nwhile [ "$i" -lt {10 * for_s:.0f} ]; do '
+        'echo x >> "$EVALYARD_OUTPUT_DIR/beat"; sleep 0.1; i=$((i + 1)); done'
+    )
+
+
+BEAT = beat(PATIENCE_S)
 
 
 def task(command: str, name: str = "claim", env: Mapping[str, EnvValue] | None = None) -> TaskSpec:
@@ -50,15 +57,15 @@ def deployed(command: str) -> DeploymentSpec:
     )
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for a condition.
 
     Raises:
-        AssertionError: it did not come true within PATIENCE_S.
+        AssertionError: it did not come true in time.
     """
-    give_up = time.monotonic() + PATIENCE_S
+    give_up = time.monotonic() + patience_s
     while not condition():
-        assert time.monotonic() < give_up, f"after {PATIENCE_S:.0f} s still not: {what}"
+        assert time.monotonic() < give_up, f"after {patience_s:.0f} s still not: {what}"
         time.sleep(0.02)
 
 
@@ -70,6 +77,7 @@ class Trial:
     spec: RunSpec
     settings: Any
     plans: tuple[Plan, ...]
+    patience_s: float = PATIENCE_S
     conductor: Conductor = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -108,13 +116,13 @@ class Trial:
         """See the run through as `run --wait` does.
 
         Raises:
-            AssertionError: it has not ended within PATIENCE_S.
+            AssertionError: it has not ended in time.
         """
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + self.patience_s
 
         def still_patient(history: History) -> None:
             states = [(job.latest.state.value, job.latest.reason) for job in history.jobs]
-            assert time.monotonic() < give_up, f"the run has not ended after {PATIENCE_S:.0f} s: {states}"
+            assert time.monotonic() < give_up, f"the run has not ended after {self.patience_s:.0f} s: {states}"
 
         return self.conductor.see_through(still_patient)
 
@@ -132,7 +140,7 @@ class Trial:
 
     def await_end(self, handle: Handle) -> Observation:
         """Ask about a job until it has ended."""
-        wait_until(lambda: self.observe(handle).state.final, f"{handle.name} has ended")
+        wait_until(lambda: self.observe(handle).state.final, f"{handle.name} has ended", self.patience_s)
         return self.observe(handle)
 
     def artifact(self, name: str, number: int = 1) -> str:
@@ -163,6 +171,8 @@ class Rig:
         section: the `execution:` section as plain data.
         environ: where the values of secrets are looked up.
         image: the container image of tasks and servers; empty = they have none.
+        server_config: what `deployment.<executor>_config` says of model servers.
+        patience_s: how long anything is waited for.
     """
 
     executor: type[Any]
@@ -171,7 +181,18 @@ class Rig:
     store: Store
     environ: dict[str, str] = field(factory=dict)
     image: str = ""
+    server_config: Mapping[str, Any] = field(factory=dict)
+    patience_s: float = PATIENCE_S
     trials: list[Trial] = field(factory=list, init=False)
+
+    @property
+    def beat(self) -> str:
+        """Shell text of a harness that shows that it lives, for as long as anything is waited for."""
+        return beat(self.patience_s)
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for a condition; see `wait_until`."""
+        wait_until(condition, what, self.patience_s)
 
     def settings(self, other: Mapping[str, Any] | None = None) -> Any:
         """Return the section, with some settings replaced, as the executor's own Settings.
@@ -211,7 +232,7 @@ class Rig:
         ]
         self.store.create(invocation, spec.resolved, plans, planned)
         run = OpenRun(store=self.store, invocation=invocation, session=session, environ=self.environ)
-        made = Trial(run=run, spec=spec, settings=typed, plans=plans)
+        made = Trial(run=run, spec=spec, settings=typed, plans=plans, patience_s=self.patience_s)
         self.trials.append(made)
         return made
 
@@ -235,9 +256,18 @@ class Rig:
             endpoint=EndpointSpec(
                 url=None if deployment else "http://127.0.0.1:9/v1/chat/completions", model_id="model"
             ),
-            deployment=evolve(deployment, image=deployment.image or self.image or None) if deployment else None,
+            deployment=self._server(deployment) if deployment else None,
             execution=Section(name=self.name, path="execution", data=self.section),
             resolved="# the configuration of a claim\n",
+        )
+
+    def _server(self, deployment: DeploymentSpec) -> DeploymentSpec:
+        key = f"{self.name}_config"
+        told = Section(name=self.name, path=f"deployment.{key}", data=self.server_config)
+        return evolve(
+            deployment,
+            image=deployment.image or self.image or None,
+            executor_config=told if self.server_config else deployment.executor_config,
         )
 
     def _invocation(self, number: str, spec: RunSpec, settings: Any) -> Invocation:
@@ -257,10 +287,16 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rigged(executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path, image: str = "") -> Iterator[Rig]:
-    """Lend a rig whose store and run directories lie in a folder, and end what it started."""
+def rigged(
+    executor: type[Any], name: str, settings: Mapping[str, Any], folder: Path, image: str = "", **more: Any
+) -> Iterator[Rig]:
+    """Lend a rig whose store and run directories lie in a folder, and end what it started.
+
+    Args:
+        more: further attributes of the rig.
+    """
     section = {"output_dir": str(folder / "runs"), **settings}
-    rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"), image=image)
+    rig = Rig(executor=executor, name=name, section=section, store=Store(folder / "store"), image=image, **more)
     try:
         yield rig
     finally:

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from evalyard.errors import EvalyardError
+from evalyard.ids import backend_name, new_mark
+from evalyard.orchestrator.plan import merged_needs
 from evalyard.orchestrator.watch import changes
 from evalyard.plugins.context import Context
 from evalyard.records import Handle, LaunchError, Observation
 from evalyard.store.history import Attempt
 from evalyard.testing.effects import requests
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, NOTE_START, Rig, Trial, strangers, task, wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, strangers, task
 from evalyard.testing.weather import Weather
 
 OUTAGE_S = (1.0, 60.0, 600.0, 6 * 3600.0)
@@ -39,10 +41,13 @@ class Told:
 
 @define(kw_only=True)
 class Storm:
-    """What came of it. There are three jobs: one has succeeded, one runs, one is to be launched while all hangs."""
+    """What came of it. There are four jobs: one has succeeded, one runs, one runs and is to be ended while all hangs,
+    one is to be launched then."""
 
     ended: Handle
     live: Handle
+    disturbed: dict[str, Sequence[str]] = field(factory=dict)
+    """What was called -> what of it the weather has disturbed."""
     outage: list[Mapping[str, Observation]] = field(factory=list)
     """What `status` said at each of OUTAGE_S."""
     blind: dict[Weather, Mapping[str, Observation]] = field(factory=dict)
@@ -63,6 +68,8 @@ class Storm:
     """What `teardown` of the live job said during an outage."""
     silent: bool = False
     """Whether the live job was dead right after that."""
+    doomed: bool = False
+    """Whether the job that was to be ended while all hung was dead right after that."""
     few: list[str] = field(factory=list)
     """What `status` of three asked the backend."""
     many: list[str] = field(factory=list)
@@ -75,7 +82,7 @@ class StormMaker:
     """Has a storm."""
 
     rig: Rig
-    weather: Callable[[Weather], AbstractContextManager[None]]
+    weather: Callable[[Weather], AbstractContextManager[Sequence[str]]]
     lines_of: Callable[[str], list[str]]
     starts: Callable[[str], int]
     hang_s: float
@@ -84,21 +91,25 @@ class StormMaker:
 
     def have(self) -> Storm:
         """Have it."""
-        trial = self.rig.trial(task(LEAVE_RESULTS, name="short"), task(BEAT, name="long"))
+        trial = self.rig.trial(task(LEAVE_RESULTS, name="short"), task(self.rig.beat, name="long"))
+        doomed = self.rig.trial(task(self.rig.beat))
         waiting = self.rig.trial(task(f"{NOTE_START}; {LEAVE_RESULTS}"))
         waiting.provision()
         ended, live = trial.begin()
-        beat = trial.artifact("beat", 2)
-        wait_until(lambda: bool(self.lines_of(beat)), "the harness runs")
+        (dying,) = doomed.begin()
+        beat, last = trial.artifact("beat", 2), doomed.artifact("beat")
+        self.rig.wait_until(lambda: all(self.lines_of(path) for path in (beat, last)), "the harnesses run")
         trial.await_end(ended)
         storm = Storm(ended=ended, live=live)
         self._count(trial, storm)
         self._outage(trial, storm)
         storm.calm = trial.session.status(trial.run.context(), [ended, live])
         storm.beating = self._beats(beat)
-        self._hang(trial, waiting, storm)
+        self._hang(trial, waiting, dying, storm)
+        storm.doomed = not self._beats(last)
+        doomed.close()
         storm.starts = self._start_after_all(waiting)
-        with self.weather(Weather.UNREACHABLE):
+        with self.weather(Weather.UNREACHABLE) as storm.disturbed["teardown"]:
             storm.released = _told(lambda: trial.session.teardown(trial.run.context(self.hang_s), [live]))
         storm.silent = not self._beats(beat)
         return storm
@@ -115,19 +126,20 @@ class StormMaker:
 
     def _outage(self, trial: Trial, storm: Storm) -> None:
         handles, began = [storm.ended, storm.live], time.time()
-        with self.weather(Weather.UNREACHABLE):
+        with self.weather(Weather.UNREACHABLE) as storm.disturbed["status"]:
             for past_s in OUTAGE_S:
                 seen = trial.session.status(trial.run.context(self.hang_s), handles)
                 trial.run.record(changes(trial.run.history(), seen, began + past_s))
                 storm.outage.append(seen)
-            names = {storm.live.name: storm.live.mark}
+        names = {storm.live.name: storm.live.mark}
+        with self.weather(Weather.UNREACHABLE) as storm.disturbed["find"]:
             storm.found = _told(lambda: trial.session.find(trial.run.context(self.hang_s), names))
         for kind in (Weather.EMPTY, Weather.CUT):
-            with self.weather(kind):
+            with self.weather(kind) as storm.disturbed[kind]:
                 storm.blind[kind] = trial.session.status(trial.run.context(self.hang_s), handles)
         storm.recorded = trial.attempt(2)
 
-    def _hang(self, trial: Trial, waiting: Trial, storm: Storm) -> None:
+    def _hang(self, trial: Trial, waiting: Trial, dying: Handle, storm: Storm) -> None:
         session, live = trial.session, storm.live
 
         def context() -> Context:
@@ -139,11 +151,20 @@ class StormMaker:
             "logs": lambda: session.logs(context(), live, "client", "", 1 << 16),
             "check": lambda: session.check(context()),
             "orphans": lambda: session.orphans(context(), {live.name: live.mark}),
-            "cancel": lambda: session.cancel(context(), [storm.ended]),
-            "teardown": lambda: session.teardown(context(), [storm.ended]),
+            "cancel": lambda: session.cancel(context(), [dying]),
+            "cancel of an ended job": lambda: session.cancel(context(), [storm.ended]),
+            "teardown": lambda: session.teardown(context(), [dying]),
+            "teardown of an ended job": lambda: session.teardown(context(), [storm.ended]),
             "launch": lambda: session.launch(waiting.run.context(self.hang_s), waiting.plans),
+            "fetch": lambda: session.fetch(context(), storm.ended, self.rig.store.home / "fetched"),
         }
-        with self.weather(Weather.HANGING):
+        unmade = self.rig.trial(task(LEAVE_RESULTS))
+        for need in merged_needs(unmade.plans):
+            named = evolve(need, name=backend_name(unmade.run.id, need.key, 1), mark=new_mark(), attempt=1)
+            calls[f"provision of {need.key}"] = lambda named=named: session.provision(  # type: ignore[misc]
+                unmade.run.context(self.hang_s), named
+            )
+        with self.weather(Weather.HANGING) as storm.disturbed["anything"]:
             storm.hanging = _side_by_side(calls, self.hang_s + self.late_s)
 
     def _start_after_all(self, waiting: Trial) -> int:

@@ -22,16 +22,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from pathlib import Path
-from typing import ClassVar
-
-import pytest
+from typing import Any, ClassVar
 
 from evalyard.states import JobState
 from evalyard.store.history import Attempt
 from evalyard.testing.claims import Claims
 from evalyard.testing.killpoints import KillPoint, points
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, NOTE_START, Rig, Trial, deployed, rigged, task, wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, deployed, task
 from evalyard.testing.storm import STILL_S
 
 LONGEST_S = 120.0
@@ -43,18 +40,13 @@ class Sweep(Claims):
     """Subclass it as `Test...`; attributes as for `Conformance`, and these.
 
     Attributes:
-        watched: packages and modules at whose lines it dies; empty = the executor's package, whole.
+        watched: packages and modules at whose lines it dies; empty = the executor's package, whole, and
+            those of its base classes.
         sample: how many lines are tried for each claim, unless EVALYARD_SWEEP says `all`.
     """
 
     watched: ClassVar[tuple[str, ...]] = ()
     sample: ClassVar[int] = 6
-
-    @pytest.fixture
-    def rig(self, tmp_path: Path) -> Iterator[Rig]:
-        """As for `Conformance`."""
-        with rigged(self.loaded(), self.executor, self.settings, tmp_path, self.image) as made:
-            yield made
 
     def test_a_run_that_is_killed_at_any_line_goes_on_and_runs_each_job_once(self, rig: Rig) -> None:
         """Between any two lines of `provision`, `launch`, `status`, `teardown` there may be no other process of ours.
@@ -93,9 +85,9 @@ class Sweep(Claims):
         return rig.trial(task(f"{NOTE_START}; {LEAVE_RESULTS}"), deployment=deployed(_SERVE) if self.serves else None)
 
     def _running(self, rig: Rig) -> Trial:
-        trial = rig.trial(task(BEAT))
+        trial = rig.trial(task(rig.beat))
         trial.begin()
-        wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
         return trial
 
     def _points(self, rig: Rig, make: Callable[[Rig], Trial], what: str) -> list[KillPoint]:
@@ -128,7 +120,18 @@ class Sweep(Claims):
         return done
 
     def _packages(self) -> tuple[str, ...]:
-        return self.watched or tuple(packages_of(self.loaded().__module__.partition(".")[0]))
+        return self.watched or tuple(packages_behind(self.loaded()))
+
+
+def packages_behind(executor: type[Any]) -> Iterator[str]:
+    """Yield the packages that an executor's class and its base classes are made of."""
+    seen: set[str] = set()
+    for module in (base.__module__ for base in executor.__mro__ if base is not object):
+        # Of evalyard itself only where the base class is: all of it would be the launcher.
+        root = module.rpartition(".")[0] if module.startswith("evalyard.") else module.partition(".")[0]
+        if root not in ("evalyard.plugins", *seen):
+            seen.add(root)
+            yield from packages_of(root)
 
 
 def packages_of(package: str) -> Iterator[str]:

@@ -39,18 +39,23 @@ _HALF = """said=$("$@"; echo .); said=${said%.}; printf %s "$said" | head -c $((
 
 
 @contextmanager
-def weather(kind: Weather) -> Iterator[None]:
-    """Let this weather be, in this process, for programs and connections that begin within the block."""
-    with _programs(kind), _connections(kind):
-        yield
+def weather(kind: Weather) -> Iterator[list[str]]:
+    """Let this weather be, in this process, for programs and connections that begin within the block.
+
+    Yields what it disturbed, which grows meanwhile: a line for every program and connection.
+    """
+    disturbed: list[str] = []
+    with _programs(kind, disturbed), _connections(kind, disturbed):
+        yield disturbed
 
 
 @contextmanager
-def _programs(kind: Weather) -> Iterator[None]:
+def _programs(kind: Weather, disturbed: list[str]) -> Iterator[None]:
     begin: Callable[..., None] = subprocess.Popen.__init__
     begun: list[subprocess.Popen[Any]] = []
 
     def started(self: subprocess.Popen[Any], args: Any, *rest: Any, **options: Any) -> None:
+        disturbed.append(f"program {args}")
         begin(self, _stand_in(kind, args, options), *rest, **{**options, "shell": False, "executable": None})
         begun.append(self)
 
@@ -90,20 +95,25 @@ class _Hole:
     _held: list[socket.socket] = field(factory=list)
     _listeners: dict[int, socket.socket] = field(factory=dict)
     _threads: list[threading.Thread] = field(factory=list)
+    _placing: threading.Lock = field(factory=threading.Lock)
 
     def place(self, family: int) -> Any:
         """Return the address to connect to in place of any other of this family."""
-        if family not in self._listeners:
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-            address = f"{self.folder}/hole" if family == socket.AF_UNIX else (loopback, 0)
-            listener.bind(address)
-            listener.listen(128)
-            self._listeners[family] = listener
-            thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        return self._listeners[family].getsockname()
+        with self._placing:
+            if family not in self._listeners:
+                self._listeners[family] = self._listen(family)
+            return self._listeners[family].getsockname()
+
+    def _listen(self, family: int) -> socket.socket:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        address = f"{self.folder}/hole" if family == socket.AF_UNIX else (loopback, 0)
+        listener.bind(address)
+        listener.listen(128)
+        thread = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return listener
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -129,7 +139,7 @@ class _Hole:
 
 
 @contextmanager
-def _connections(kind: Weather) -> Iterator[None]:
+def _connections(kind: Weather, disturbed: list[str]) -> Iterator[None]:
     connect: Callable[..., None] = socket.socket.connect
     send: Callable[..., None] = http.client.HTTPConnection.send
     new: set[int] = set()
@@ -138,6 +148,7 @@ def _connections(kind: Weather) -> Iterator[None]:
         hole = _Hole(kind, folder)
 
         def connected(self: socket.socket, address: Any) -> None:
+            disturbed.append(f"connection {address}")
             if kind is Weather.UNREACHABLE:
                 raise OSError(errno.ENETUNREACH, f"Network is unreachable: {address}")
             connect(self, hole.place(self.family))
