@@ -7,6 +7,22 @@ cd "$directory" || { echo "there is no folder $directory on $(uname -n)" >&2; ex
 # Tells evalyard why this job ends; it knows only that it was stopped.
 note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; fi; }
 
+never_began() { note CANCELLED 'it was stopped before it had begun'; }
+
+record='' child='' stopping=''
+stop() {
+  stopping=yes
+  if [ -z "$child" ]; then return; fi
+  kill -s TERM "$child" 2>/dev/null
+  # A child that has only just been made still has the traps of this shell, and forgets a signal together with them.
+  if [ -z "$record" ] || [ ! -e "$record/started.json" ]; then
+    (sleep 1; kill -s TERM "$child") >/dev/null 2>&1 &
+  fi
+}
+trap stop $signals
+# Some tell a job with it that it will be suspended. It ends nothing, and run.sh is not to take it for something else.
+case " $signals " in *" USR1 "*) ;; *) trap '' USR1 ;; esac
+
 attempt=${1:-${EVALYARD_SUBMITTED:-}}
 if [ -n "$attempt" ]; then # submitted by evalyard
   record=attempts/$attempt
@@ -14,7 +30,9 @@ if [ -n "$attempt" ]; then # submitted by evalyard
   # Of several jobs that were submitted for this attempt one has it. Nodes that see files late agree on a link.
   if ! ln "$record/.job.$number" "$record/job" 2>/dev/null; then
     if { IFS= read -r first <"$record/job"; } 2>/dev/null; then
-      if [ "$first" = "$number" ]; then
+      if [ "$first" = "$number" ] && [ -n "$stopping" ]; then
+        never_began # the scheduler's signal may have hit `ln` as well, after its work
+      elif [ "$first" = "$number" ]; then
         note FAILED "$title began it a second time, which would overwrite what it had done; to try again: evalyard resume"
       fi
       exit 75
@@ -25,22 +43,12 @@ if [ -n "$attempt" ]; then # submitted by evalyard
   EVALYARD_ATTEMPT=$attempt
   IFS=$(printf '\t') read -r EVALYARD_LAUNCH _ <"$record/submitting" || exit 73
   export EVALYARD_ATTEMPT EVALYARD_LAUNCH
-else
-  record=
 fi
 
-child='' stopping=''
-stop() {
-  stopping=yes
-  if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
-}
 walltime_is_near() {
   note TIMED_OUT "it met its walltime of $walltime_s s"
   stop
 }
-trap stop $signals
-# Some tell a job with it that it will be suspended. It ends nothing, and run.sh is not to take it for something else.
-case " $signals " in *" USR1 "*) ;; *) trap '' USR1 ;; esac
 trap walltime_is_near ALRM
 
 # Ends with the job, however that ends.
@@ -70,4 +78,6 @@ while kill -0 "$child" 2>/dev/null; do
   wait "$child"
   code=$?
 done
+# Whoever stops run.sh before it looks out for signals leaves no word of it.
+if [ -n "$stopping" ] && [ -n "$record" ] && [ ! -e "$record/exit.json" ] && [ ! -e "$record/why" ]; then never_began; fi
 exit "$code"
