@@ -49,7 +49,7 @@ def slurm_conf(folder: Path, head: str, nodes: Mapping[str, str], *, accounting:
         "SlurmctldTimeout=30",
         "MessageTimeout=10",
         "BatchStartTimeout=10",
-        "UnkillableStepTimeout=30",
+        "UnkillableStepTimeout=120",
         "ReturnToService=2",
         "RebootProgram=/bin/true",
         "MinJobAge=300",

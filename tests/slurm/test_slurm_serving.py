@@ -77,6 +77,8 @@ def test_kill_leaves_nothing_on_any_node(yard: SlurmYard, server: Callable[[Slur
     invocation = yard.run(config)
     yard.await_notes("start one")
     assert len(servers(yard)) >= 2
-    yard.call("kill", invocation)
+    # Nodes may take their time with what ignores signals: `kill` then says that it is to be asked once more.
+    if yard.call("kill", invocation, code=None).code:
+        yard.call("kill", invocation)
     assert yard.states(invocation) == ["CANCELLED"]
     await_no_server(yard)
