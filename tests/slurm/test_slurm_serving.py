@@ -22,8 +22,9 @@ def serve(yard: SlurmYard) -> str:
 
 
 def stubborn(yard: SlurmYard) -> str:
-    """Return shell text that does not end when it is asked to."""
-    return f"trap '' TERM; while :; do {serve(yard)}; done"
+    """Return shell text of a server that does not end when it is asked to."""
+    # Not one that is started again and again: without cgroups, Slurm itself may lose sight of such a one.
+    return f"trap '' TERM; {serve(yard)}"
 
 
 def servers(yard: SlurmYard) -> list[str]:
