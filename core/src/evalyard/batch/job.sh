@@ -12,12 +12,7 @@ never_began() { note CANCELLED 'it was stopped before it had begun'; }
 record='' child='' stopping=''
 stop() {
   stopping=yes
-  if [ -z "$child" ]; then return; fi
-  kill -s TERM "$child" 2>/dev/null
-  # A child that has only just been made still has the traps of this shell, and forgets a signal together with them.
-  if [ -z "$record" ] || [ ! -e "$record/started.json" ]; then
-    (sleep 1; kill -s TERM "$child") >/dev/null 2>&1 &
-  fi
+  if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
 }
 trap stop $signals
 # Some tell a job with it that it will be suspended. It ends nothing, and run.sh is not to take it for something else.
