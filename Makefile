@@ -23,13 +23,12 @@ ifeq (,$(filter help clean,$(MAKECMDGOALS)))
 $(foreach venv,$(VENVS),$(shell sh tools/venv.sh check $(venv) || rm -f $(venv)/.installed $(venv)/.installed-dev))
 endif
 
-.PHONY: help quickstart test test-gridengine test-harnesses lint bench sweep sweep-lepton clean $(OWN_VENV:%=test-%)
+.PHONY: help quickstart test test-harnesses lint bench sweep sweep-lepton clean $(OWN_VENV:%=test-%)
 
 help:
 	@echo "make quickstart  install evalyard into .venv, run a small evaluation and show its scores"
 	@echo "make test        the test suite (PYTEST_ARGS='-k store' narrows it, WORKERS= runs one test after another)"
 	@echo "make test-lepton the tests of one plugin in its own environment: $(OWN_VENV)"
-	@echo "make test-gridengine  the kit at a real Grid Engine cluster, which takes two minutes"
 	@echo "make test-harnesses  real harnesses, also those of hundreds of megabytes, installed below .venvs/"
 	@echo "make lint        ruff, mypy and the import rules"
 	@echo "make bench       how long commands take (BENCH_ARGS=--check fails when a target is missed)"
@@ -46,9 +45,6 @@ test: $(TESTED_APART:%=test-%) .venv/.installed-dev
 
 $(OWN_VENV:%=test-%): test-%: .venvs/%/.installed-dev
 	.venvs/$*/bin/python -m pytest tests/plugins/$* $(WORKERS_$*) $(PYTEST_ARGS)
-
-test-gridengine: .venv/.installed-dev
-	.venv/bin/python -m pytest tests/gridengine -m gridengine $(PYTEST_ARGS)
 
 test-harnesses: .venv/.installed-dev
 	.venv/bin/python -m pytest tests/harnesses -m 'harness or not harness' $(PYTEST_ARGS)

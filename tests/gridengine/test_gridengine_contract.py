@@ -10,7 +10,6 @@ from tests.gridengine.cluster import GridEngineCluster
 
 
 @pytest.mark.gridengine
-@pytest.mark.minutes
 class TestGridEngine(Conformance):
     executor_class = GridEngine
     settings: ClassVar = {"walltime": "00:10:00", "poll_interval_s": 0.1}

@@ -242,6 +242,15 @@ def test_cancelling_asks_once_for_all_that_live(ctx: Context, toy: Toy) -> None:
     assert toy.calls("tdel") == ["tdel 11 13"], "what has ended is not asked again"
 
 
+def test_a_job_that_leaves_the_queue_when_it_is_cancelled_was_cancelled(ctx: Context, toy: Toy) -> None:
+    one, other = submitted(ctx, plan(ctx, 1), plan(ctx, 2))
+    assert CLUSTER.end(ctx, [one], wait=False) == ()
+    toy.say("jobs")
+    assert {name: seen.state for name, seen in CLUSTER.status(ctx, [one, other]).items()} == {
+        one.name: JobState.CANCELLED
+    }
+
+
 def test_a_number_that_another_job_has_now_is_left_alone(ctx: Context, toy: Toy) -> None:
     handles = submitted(ctx, plan(ctx))
     toy.say("jobs", "11|somebody-elses|going|/x|\n")

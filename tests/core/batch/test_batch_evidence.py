@@ -28,6 +28,8 @@ def seen(
     why: tuple[str, str] | None = None,
     begun: StartRecord | None = None,
     unaccounted: str = "",
+    *,
+    stopped: bool = False,
 ) -> Observation | None:
     answer = BatchAnswer(
         now=NOW,
@@ -38,6 +40,7 @@ def seen(
         whys={NAME: why} if why else {},
         progress={NAME: "4/9"},
         servers={NAME: "out of luck"},
+        stopped={NAME} if stopped else frozenset(),
     )
     return observe(TOY, HANDLE, answer)
 
@@ -90,6 +93,21 @@ def test_what_the_script_noted_of_its_end_is_its_reason() -> None:
     assert seen(row("going"), STOPPED, why) == Observation(state=JobState.TIMED_OUT, reason=why[1], exit=STOPPED)
     assert seen(None, None, why) == Observation(state=JobState.TIMED_OUT, reason=why[1])
     assert seen(row("going"), None, ("a word", "of no state")) == Observation(state=JobState.RUNNING)
+
+
+def test_a_job_that_was_stopped_and_is_gone_without_a_word_was_cancelled() -> None:
+    gone = Observation(state=JobState.CANCELLED, reason="it was stopped, and left no word of its end")
+    assert seen(stopped=True) == gone
+    assert seen(begun=BEGUN, stopped=True) == gone
+
+
+@pytest.mark.parametrize("job", [row("going"), row("late"), row("broken", "its node failed", LONG_AGO)])
+def test_that_a_job_was_stopped_counts_only_where_nothing_else_is_known(job: JobRow) -> None:
+    assert seen(job, stopped=True) == seen(job)
+    assert seen(None, DONE, stopped=True) == Observation(state=JobState.SUCCEEDED, exit=DONE)
+    silence = seen(unaccounted="no answer", stopped=True)
+    assert silence is not None
+    assert silence.state is JobState.UNKNOWN
 
 
 def test_files_of_a_job_that_has_just_ended_may_be_late() -> None:

@@ -92,12 +92,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def begun(
-    folder: Path, *arguments: str, walltime: str = "01:00:00", signals: tuple[str, ...] = ("TERM", "USR2")
+    folder: Path,
+    *arguments: str,
+    walltime: str = "01:00:00",
+    signals: tuple[str, ...] = ("TERM", "USR2"),
+    programs: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     job = make_job(run_dir=str(folder.parent))
     settings = ToySettings(output_dir=str(folder.parent.parent), walltime=walltime)
     (folder / "job.sh").write_text(batch_script(settings, evolve(TOY, signals=signals), job, ()))
-    environment = {"PATH": os.environ["PATH"], "TOY_ID": "17"}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}" if programs else os.environ["PATH"]
+    environment = {"PATH": path, "TOY_ID": "17"}
     return subprocess.Popen(["sh", "job.sh", *arguments], cwd=folder, env=environment, start_new_session=True)
 
 
@@ -165,6 +170,17 @@ def test_a_signal_of_the_schedulers_is_passed_on_as_term(folder: Path, to_all: b
         process.send_signal(signal.SIGUSR2)
     assert process.wait(30) == 143
     assert said(folder)[1:] == ["stopped"]
+
+
+def test_a_job_that_is_stopped_before_it_listens_begins_nothing_and_leaves_word(folder: Path, tmp_path: Path) -> None:
+    # A command that the script runs first, and that tells it to end.
+    early = tmp_path / "early"
+    early.mkdir()
+    (early / "ln").write_text('#!/bin/sh\nkill -s USR2 "$PPID"\nexec /bin/ln "$@"\n')
+    (early / "ln").chmod(0o755)
+    assert begun(folder, "1", programs=early).wait(30) == 143
+    assert said(folder) == []
+    assert (folder / "attempts" / "1" / "stop").exists()
 
 
 def test_shortly_before_its_walltime_the_harness_is_told_and_the_reason_is_left(folder: Path) -> None:

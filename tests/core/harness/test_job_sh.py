@@ -244,6 +244,14 @@ def test_a_signal_lets_the_harness_flush_and_shows_in_code_and_record(
     assert not (folder / "next").exists()
 
 
+def test_a_harness_whose_job_was_stopped_before_it_listened_is_not_begun(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_job(WRITE_RESULTS))
+    (folder / "attempts" / "1").mkdir(parents=True)
+    (folder / "attempts" / "1" / "stop").touch()
+    record = launch(folder)
+    assert (record.exit_code, record.signal, record.results) == (143, "TERM", False)
+
+
 @each_shell
 def test_a_signal_at_any_moment_of_the_start_ends_the_job_and_is_recorded(shell: str, tmp_path: Path) -> None:
     def interrupted(number: int) -> tuple[int, str]:

@@ -5,7 +5,7 @@ The last row says that the answer is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from attrs import evolve, field, frozen
@@ -93,6 +93,8 @@ class BatchAnswer:
     progress: Mapping[str, str] = field(factory=dict)
     servers: Mapping[str, str] = field(factory=dict)
     """What the model server said last, where it ended before the evaluation."""
+    stopped: Set[str] = frozenset()
+    """What was asked to end, by whomever."""
 
     def row_of(self, handle: Handle) -> JobRow | None:
         """Return what the scheduler says of a job."""
@@ -108,6 +110,14 @@ class BatchAnswer:
         """Return what the batch script noted of its end before it ended."""
         word, reason = self.whys.get(handle.name, ("", ""))
         return Observation(state=JobState(word), reason=reason) if word in JobState.__members__ else None
+
+    def unmentioned(self, handle: Handle) -> Observation | None:
+        """Return what is known of a job without a record of its end, which the scheduler does not mention."""
+        if self.unaccounted:
+            return Observation(state=JobState.UNKNOWN, reason=f"accounting does not answer: {self.unaccounted}")
+        if handle.name in self.stopped:
+            return Observation(state=JobState.CANCELLED, reason="it was stopped, and left no word of its end")
+        return None
 
     def begun(self, handle: Handle, said: Observation) -> Observation:
         """Return an observation with what a job's own files add while it has not ended."""
@@ -143,6 +153,7 @@ def parse_status(system: BatchSystem, answer: bytes) -> BatchAnswer:
     whys: dict[str, tuple[str, str]] = {}
     progress: dict[str, str] = {}
     servers: dict[str, str] = {}
+    stopped: set[str] = set()
     now = unaccounted = ""
     rows = rows_of(answer, system.plain)
     for row in rows:
@@ -161,6 +172,8 @@ def parse_status(system: BatchSystem, answer: bytes) -> BatchAnswer:
                     starts[name] = begun
             case ("why", name, state, reason):
                 whys[name] = (state, reason)
+            case ("stopped", name):
+                stopped.add(name)
             case ("progress", name, text):
                 progress[name] = text.strip()
             case ("server", name, *text):
@@ -181,4 +194,5 @@ def parse_status(system: BatchSystem, answer: bytes) -> BatchAnswer:
         whys=whys,
         progress=progress,
         servers=servers,
+        stopped=frozenset(stopped),
     )

@@ -7,11 +7,11 @@ cd "$directory" || { echo "there is no folder $directory on $(uname -n)" >&2; ex
 # Tells evalyard why this job ends; it knows only that it was stopped.
 note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; fi; }
 
-never_began() { note CANCELLED 'it was stopped before it had begun'; }
-
 record='' child='' stopping=''
 stop() {
   stopping=yes
+  # Until run.sh listens it may lose a signal, or end of it without a word: this it sees, and so does evalyard.
+  if [ -n "$record" ]; then true >"$record/stop"; fi
   if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
 }
 trap stop $signals
@@ -26,7 +26,7 @@ if [ -n "$attempt" ]; then # submitted by evalyard
   if ! ln "$record/.job.$number" "$record/job" 2>/dev/null; then
     if { IFS= read -r first <"$record/job"; } 2>/dev/null; then
       if [ "$first" = "$number" ] && [ -n "$stopping" ]; then
-        never_began # the scheduler's signal may have hit `ln` as well, after its work
+        stop # the scheduler's signal may have hit `ln` as well, after its work
       elif [ "$first" = "$number" ]; then
         note FAILED "$title began it a second time, which would overwrite what it had done; to try again: evalyard resume"
       fi
@@ -58,6 +58,9 @@ watch_time() {
 }
 if [ "$walltime_s" -gt 0 ]; then watch_time >/dev/null 2>&1 & fi
 
+# What is to end is not begun.
+if [ -n "$stopping" ]; then stop; exit 143; fi
+
 # Some schedulers signal all processes of a job at once: only this one knows what theirs mean, and passes on TERM.
 (
   for signal in $signals; do
@@ -73,6 +76,4 @@ while kill -0 "$child" 2>/dev/null; do
   wait "$child"
   code=$?
 done
-# Whoever stops run.sh before it looks out for signals leaves no word of it.
-if [ -n "$stopping" ] && [ -n "$record" ] && [ ! -e "$record/exit.json" ] && [ ! -e "$record/why" ]; then never_began; fi
 exit "$code"

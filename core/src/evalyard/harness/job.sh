@@ -263,6 +263,8 @@ EVALYARD_ATTEMPT=$attempt
 export EVALYARD_JOB_DIR EVALYARD_OUTPUT_DIR EVALYARD_ATTEMPT
 redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
+# A signal that came before the traps were there may have left only this.
+if [ -z "$signal" ] && [ -e "attempts/$attempt/stop" ]; then stop TERM; fi
 if prepare && await_servers && [ -z "$signal" ]; then run_program; fi
 case $signal in
   TERM) code=143 ;;

@@ -114,9 +114,7 @@ def observe(handle: Handle, answer: BatchAnswer) -> Observation | None:
         if late is None:
             return None
         return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet") if late else said
-    if said is None and answer.unaccounted:
-        return Observation(state=JobState.UNKNOWN, reason=f"accounting does not answer: {answer.unaccounted}")
-    return said
+    return said if said is not None else answer.unmentioned(handle)
 
 
 def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: BatchAnswer) -> Observation:

@@ -24,6 +24,15 @@ revoke() {
   done
 }
 
+# What has no time to write down how it ended leaves at least that it was stopped.
+leave_word() {
+  while IFS=$tab read -r name mark id attempt folder; do
+    case " $numbers " in *" $id "*) { true >"$folder/attempts/$attempt/stop"; } 2>/dev/null ;; esac
+  done <<END
+$lines
+END
+}
+
 lines=$(cat) unheard=
 while IFS=$tab read -r name mark id attempt folder; do
   if [ "$id" = - ]; then unheard="$unheard $mark"; fi
@@ -33,6 +42,7 @@ END
 if [ -n "$unheard" ]; then revoke $unheard; fi
 if [ $# -gt 0 ]; then
   numbers=$*
+  leave_word
   said=$(cancel 2>&1) || row uncancelled "$said"
   pause
 fi

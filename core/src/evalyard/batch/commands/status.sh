@@ -25,6 +25,7 @@ while IFS=$tab read -r name id attempt folder; do
     esac
   fi
   if { IFS= read -r text <"$record/why"; } 2>/dev/null; then printf 'why\t%s\t%s\n' "$name" "$text"; fi
+  if [ -e "$record/stop" ]; then printf 'stopped\t%s\n' "$name"; fi
   if { IFS= read -r text <"$record/started.json"; } 2>/dev/null; then printf 'start\t%s\t%s\n' "$name" "$text"; fi
   if { IFS= read -r text <"$folder/artifacts/progress"; } 2>/dev/null; then printf 'progress\t%s\t%s\n' "$name" "$text"; fi
 done <<END
