@@ -7,6 +7,18 @@ from tests.slurm.slurmyard import SlurmYard
 
 pytestmark = pytest.mark.slurm
 SMOKE = {"name": "smoke"}
+# Slurm signals all processes that it finds below a job: here it always hits podman, and before podman passes it on.
+FRAGILE_PODMAN = """\
+#!/bin/sh
+if [ "$1" = stop ] && [ "$(cat /run/stops 2>/dev/null | wc -l)" -lt 3 ]; then
+  echo once more >>/run/stops
+  kill -s TERM $$
+elif [ "$1" = run ]; then
+  shift
+  set -- run --sig-proxy=false "$@"
+fi
+exec /usr/bin/podman "$@"
+"""
 
 
 def test_an_endpoint_elsewhere_is_evaluated_from_a_node(yard: SlurmYard, endpoint: str) -> None:
@@ -41,6 +53,24 @@ def test_containers_end_with_their_job(yard: SlurmYard, podman_busybox: str) -> 
     yard.cluster.ask("scancel", yard.job(invocation))
     assert yard.ends(invocation) == {"one": ("CANCELLED", "cancelled")}
     until(lambda: not containers(yard), lambda: f"no containers: {containers(yard)}")
+
+
+def test_a_container_can_flush_although_its_podman_is_ended_with_it(yard: SlurmYard, podman_busybox: str) -> None:
+    node = yard.cluster.machines["n1"]
+    node.run("sh", "-c", 'printf %s "$0" >/usr/local/bin/podman; chmod +x /usr/local/bin/podman', FRAGILE_PODMAN)
+    try:
+        command = "trap 'echo flushed >/results/flushed; exit 143' TERM; touch /results/started; sleep 600 & wait"
+        task = yard.task("one", command, container=podman_busybox)
+        execution = {"container_runtime": "podman", **yard.on("n1")}
+        invocation = yard.run(yard.config(task, execution=execution))
+        artifacts = yard.run_dir(invocation) / "one" / "artifacts"
+        until((artifacts / "started").exists, lambda: f"{yard.jobs(invocation)}")
+        yard.call("kill", invocation)
+        assert (artifacts / "flushed").exists()
+        assert node.run("cat", "/run/stops").count("once more") == 3
+        assert containers(yard) == []
+    finally:
+        node.run("rm", "/usr/local/bin/podman")
 
 
 def containers(yard: SlurmYard) -> list[str]:
