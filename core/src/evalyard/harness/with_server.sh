@@ -13,8 +13,11 @@ done
 @VARIABLE@_SERVER_EXIT=$(pwd)/attempts/$((latest + 1))/exit.json
 export PORT @VARIABLE@_BASE_URL @VARIABLE@_SERVER_EXIT
 
-@BEFORE@command='' server=''
-stop() { if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi; }
+@BEFORE@command='' server='' stopping=''
+stop() {
+  stopping=yes
+  if [ -n "$command" ]; then kill -s TERM "$command" 2>/dev/null; fi
+}
 trap stop TERM INT HUP
 (EVALYARD_QUIET=1 exec sh ./run.sh) &
 server=$!
@@ -23,6 +26,7 @@ server=$!
 export @VARIABLE@_SERVER_PID
 "$@" &
 command=$!
+if [ -n "$stopping" ]; then stop; fi
 wait "$command"
 code=$?
 while kill -0 "$command" 2>/dev/null; do
