@@ -22,8 +22,13 @@ def serve(yard: SlurmYard) -> str:
 
 
 def stubborn(yard: SlurmYard) -> str:
-    """Return shell text of a server that does not end when it is asked to."""
-    return f"trap '' TERM; {serve(yard)}"
+    """Return shell text of a server that does not end when it is asked to, and begins again when it is ended."""
+    return f"trap '' TERM; while :; do {serve(yard)}; done"
+
+
+def forsaken(yard: SlurmYard) -> str:
+    """Return shell text of a server beside another one that is nobody's child."""
+    return f"({serve(yard).replace('$PORT', '$((PORT + 1))')} &); {serve(yard)}"
 
 
 def servers(yard: SlurmYard) -> list[str]:
@@ -52,8 +57,9 @@ def test_a_server_that_dies_fails_the_job_and_is_named(yard: SlurmYard) -> None:
     assert "out of luck" in yard.call("logs", "--role", "server", invocation).text
 
 
-def test_a_server_that_dies_under_the_harness_ends_it(yard: SlurmYard) -> None:
-    fragile = f"{serve(yard)} & until [ -e {yard.gate('fall')} ]; do sleep 0.1; done; kill $!; echo out of luck; exit 7"
+@pytest.mark.parametrize("end", ["kill $!; ", ""], ids=["whole", "leaving a part"])
+def test_a_server_that_dies_under_the_harness_ends_it(yard: SlurmYard, end: str) -> None:
+    fragile = f"{serve(yard)} & until [ -e {yard.gate('fall')} ]; do sleep 0.1; done; {end}echo out of luck; exit 7"
     invocation = yard.run(yard.config(yard.gated("one"), deployment=deployment(fragile)))
     yard.await_notes("start one")
     yard.open_gates("fall")
@@ -71,7 +77,7 @@ def test_a_server_on_every_node_learns_of_the_others(yard: SlurmYard) -> None:
     assert sorted(yard.notes()) == [f"{number} 2 {first} {first},{second}" for number in (0, 1)]
 
 
-@pytest.mark.parametrize("server", [serve, stubborn])
+@pytest.mark.parametrize("server", [serve, stubborn, forsaken])
 def test_kill_leaves_nothing_on_any_node(yard: SlurmYard, server: Callable[[SlurmYard], str]) -> None:
     config = yard.config(yard.gated("one"), deployment=deployment(server(yard)), execution={"num_nodes": 2})
     invocation = yard.run(config)

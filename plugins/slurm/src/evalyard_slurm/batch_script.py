@@ -1,4 +1,4 @@
-"""`job.sbatch`, the text that Slurm runs: pure, from records. For evalyard and for a person who submits it by hand."""
+"""The texts that Slurm runs: pure, from records. A person can submit `job.sbatch` by hand, too."""
 
 from __future__ import annotations
 
@@ -70,6 +70,12 @@ def batch_script(batch: Batch) -> str:
         _machinery(),
     ]
     return "\n".join(lines)
+
+
+@cache
+def step_script() -> str:
+    """Return `deployment/step.sh`: a task of the model server's step, which runs `serve.sh` beside it."""
+    return files("evalyard_slurm").joinpath("step.sh").read_text(encoding="utf-8")
 
 
 def flush_s(walltime_s: int) -> int:

@@ -25,12 +25,13 @@ from evalyard import (
     server_step_script,
     server_variables,
 )
-from evalyard_slurm.batch_script import Batch, Serving, batch_script
+from evalyard_slurm.batch_script import Batch, Serving, batch_script, step_script
 from evalyard_slurm.runtimes import STEP, Container, container_text, refused_path
 from evalyard_slurm.settings import ContainerRuntime, Settings
 
 BATCH_SCRIPT = "job.sbatch"
 SERVE_SCRIPT = "serve.sh"
+STEP_SCRIPT = "step.sh"
 _BY_HAND = """\
 #!/bin/sh
 # Where the scripts of other executors start a model server.
@@ -157,21 +158,23 @@ def _harness(settings: Settings, job: Job) -> Container:
 def _server_texts(settings: Settings, job: Job, server: Server) -> dict[str, str]:
     host = "127.0.0.1" if settings.num_nodes == 1 else "0.0.0.0"  # noqa: S104 - the servers of a job find each other
     here = f"{SERVER_FOLDER}/"
-    by_hand = {f"{here}with_server.sh": _BY_HAND}
+    shared = {f"{here}with_server.sh": _BY_HAND}
+    if settings.container_runtime is not ContainerRuntime.PYXIS:
+        shared[f"{here}{STEP_SCRIPT}"] = step_script()
     if settings.container_runtime is ContainerRuntime.NONE:
         if server.image and not server.image_by_default:
             raise ConfigError(
                 [f"deployment.image: '{server.image}' is a container, and execution.container_runtime is none"],
                 hint="leave the image out and give deployment.command, to serve as a process of the nodes",
             )
-        return by_hand | {f"{here}{SERVE_SCRIPT}": server_step_script(server, job.invocation, host=host)}
+        return shared | {f"{here}{SERVE_SCRIPT}": server_step_script(server, job.invocation, host=host)}
     if not server.image:
         raise ConfigError(
             [f"deployment.image: type {server.recipe} needs an image, to serve in a container"],
             hint="set deployment.image, or run without containers: -o execution.container_runtime=none",
         )
     start = container_text(settings.container_runtime, _server_container(settings, job, server))
-    return by_hand | {
+    return shared | {
         f"{here}{SERVE_SCRIPT}": server_step_script(server, job.invocation, host=host, start=start),
         f"{here}{INSIDE_SCRIPT}": inside_server_script(server, job.invocation),
     }
@@ -193,11 +196,11 @@ def _server_container(settings: Settings, job: Job, server: Server) -> Container
 
 
 def _serve(settings: Settings, job: Job) -> str:
-    script = quote(f"{job.run_dir}/{SERVER_FOLDER}/{SERVE_SCRIPT}")
+    folder = f"{job.run_dir}/{SERVER_FOLDER}"
     if settings.container_runtime is ContainerRuntime.PYXIS:
-        return f'  sh {script} >"$served/server.log" 2>&1'  # srun is in there
+        return f'  sh {quote(f"{folder}/{SERVE_SCRIPT}")} >"$served/server.log" 2>&1'  # srun is in there
     flags = [*STEP, *_server_steps(settings), '--output="$served/server.log"']
-    return " \\\n    ".join(["  srun", *flags, f"sh -c 'PROC_ID=$SLURM_PROCID exec sh \"$0\"' {script}"])
+    return " \\\n    ".join(["  srun", *flags, f"sh {quote(f'{folder}/{STEP_SCRIPT}')}"])
 
 
 def _server_steps(settings: Settings) -> tuple[str, ...]:
