@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalyard.ids import backend_name, job_id
-from evalyard.records import Connection, Invocation, JobCard, JobHeader, Need, NeedKind, Plan, PlannedFile
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.jobs import JobCard
+from evalyard.records.plans import Need, NeedKind, Plan
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store

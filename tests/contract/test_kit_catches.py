@@ -53,7 +53,7 @@ def test_an_executor_with_a_bug_fails_the_claim_about_it(
     kit = kit_of(mutant)
     closing.append(kit)
     for package in mutant.claimed_by:
-        monkeypatch.syspath_prepend(metadata(tmp_path, package, "claimed-twice", mutant.executor))
+        monkeypatch.syspath_prepend(metadata(tmp_path, package, kit.executor, mutant.executor))
     with rigged(mutant.executor, "fake", kit.settings, tmp_path, patience_s=kit.patience_s) as rig:
         given = {"rig": rig, "tmp_path": tmp_path, "monkeypatch": monkeypatch}
         wanted = inspect.signature(claim).parameters

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from evalyard.errors import SecretError
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard.secrets import REDACTED, Redactor, SecretSource, quote, read_env_file, redact, render_env_file
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]

@@ -18,10 +18,10 @@ from typing import Any
 import attrs
 
 import evalyard
-from evalyard import records
 from evalyard.plugins import hookspecs
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import PROJECT
+from evalyard.records import connections, files, findings, handles, jobs, observations, plans, programs
 from evalyard.states import JobState
 from evalyard.testing import Conformance, Sweep
 
@@ -33,6 +33,8 @@ What evalyard calls, and what it hands over. [Write an executor](custom.md) and 
 say what to do with it. [All other public names](reference.md) have a page of their own. Both pages are rendered
 from docstrings.
 """
+RECORDS = (files, programs, jobs, connections, plans, handles, observations, findings)
+"""The modules of what hooks get and return, in the order of the page."""
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
 _ENTRY = re.compile(r"(?P<name>[\w, ]+): (?P<text>.+)")
 
@@ -86,8 +88,8 @@ def _hooks() -> dict[str, Any]:
 
 def records_of_hooks() -> list[type[Any]]:
     """Return what hooks get and return."""
-    found = [getattr(records, name) for name in vars(records) if name in evalyard.__all__]
-    return [one for one in found if isinstance(one, type) and one.__module__ == records.__name__]
+    found = [(module, one) for module in RECORDS for name, one in vars(module).items() if name in evalyard.__all__]
+    return [one for module, one in found if isinstance(one, type) and one.__module__ == module.__name__]
 
 
 def _table() -> Iterator[str]:

@@ -35,7 +35,9 @@ from evalyard.orchestrator.leftovers import Leftover
 from evalyard.plugins import discovery, hookspecs
 from evalyard.plugins.context import Context
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, Harness, Job
+from evalyard.records.connections import Connection
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Harness
 from evalyard.secrets import SHORTEST_REDACTED
 from evalyard.specs import RunSpec
 from evalyard.states import JobState

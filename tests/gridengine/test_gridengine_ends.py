@@ -7,7 +7,8 @@ import pytest
 from evalyard_gridengine.plugin import GridEngine
 
 from evalyard import JobState, Transient
-from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, rigged, task, wait_until
+from evalyard.testing.patience import wait_until
+from evalyard.testing.rig import BEAT, LEAVE_RESULTS, Rig, rigged, task
 from tests.gridengine.cluster import GridEngineCluster
 
 pytestmark = pytest.mark.gridengine

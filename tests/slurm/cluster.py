@@ -219,6 +219,8 @@ class Cluster:
         """Undo what a test did: start what is off, end all jobs, and wait until all nodes are idle."""
         if not self.machines["head"].runs("slurmctld"):
             self.start_controller()
+        for node in configuration.DARK_NODES:
+            self.ask("scontrol", "update", f"nodename={node}", "state=resume", code=None)
         for node in self.nodes:
             if node not in self.machines:
                 self.power_on(node)
@@ -259,6 +261,8 @@ class Cluster:
         (etc / "passwd").write_text(configuration.passwd(Path("/etc/passwd").read_text(), self.folder / "home"))
         # This interpreter: the machine may have no other one, or none where a login without a profile finds it.
         (self.folder / "bin" / "python3").symlink_to(Path(sys.base_prefix, "bin", "python3").resolve())
+        (self.folder / "bin" / "prolog").write_text("#!/bin/sh\n")
+        (self.folder / "bin" / "prolog").chmod(0o755)
         for number in range(configuration.GPUS):
             os.mknod(self.folder / f"gpu{number}", 0o020666, os.makedev(1, 3))
 

@@ -6,6 +6,8 @@ from pathlib import Path
 CPUS = 8
 MEMORY_MB = 8192
 GPUS = 8
+DARK_NODES = {"dark": 1, "darker": 600}
+"""Nodes that get no power, each alone in a partition of its name, and how many seconds that is waited for."""
 
 
 def slurm_conf(folder: Path, head: str, nodes: Mapping[str, str], *, accounting: bool, memory_limits: bool) -> str:
@@ -18,6 +20,7 @@ def slurm_conf(folder: Path, head: str, nodes: Mapping[str, str], *, accounting:
     """
     limits = "proctrack/cgroup" if memory_limits else "proctrack/linuxproc"
     task = "task/cgroup" if memory_limits else "task/none"
+    every = ",".join(nodes)
     lines = [
         "ClusterName=testbed",
         f"SlurmctldHost=head({head})",
@@ -49,9 +52,15 @@ def slurm_conf(folder: Path, head: str, nodes: Mapping[str, str], *, accounting:
         "SlurmctldTimeout=30",
         "MessageTimeout=10",
         "BatchStartTimeout=10",
-        "UnkillableStepTimeout=120",
+        "UnkillableStepTimeout=30",
         "ReturnToService=2",
         "RebootProgram=/bin/true",
+        # Of each machine's own, so that a test can put another one there.
+        "Prolog=/usr/local/bin/prolog",
+        # Nodes without power are given some when they get a job; those that have it keep it.
+        "SuspendProgram=/bin/true",
+        "ResumeProgram=/bin/true",
+        "SuspendTime=86400",
         "MinJobAge=300",
         "PreemptType=preempt/partition_prio",
         "PreemptMode=REQUEUE",
@@ -59,8 +68,10 @@ def slurm_conf(folder: Path, head: str, nodes: Mapping[str, str], *, accounting:
         "PropagateResourceLimits=NONE",
         f"NodeName=DEFAULT CPUs={CPUS} RealMemory={MEMORY_MB} Gres=gpu:{GPUS} State=UNKNOWN",
         *(f"NodeName={name} NodeAddr={address}" for name, address in nodes.items()),
-        "PartitionName=batch Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=10 State=UP PriorityTier=1",
-        "PartitionName=urgent Nodes=ALL MaxTime=60 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF",
+        *(f"NodeName={name} NodeAddr=192.0.2.1 State=CLOUD" for name in DARK_NODES),
+        f"PartitionName=batch Nodes={every} Default=YES MaxTime=INFINITE DefaultTime=10 State=UP PriorityTier=1",
+        f"PartitionName=urgent Nodes={every} MaxTime=60 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF",
+        *(f"PartitionName={name} Nodes={name} ResumeTimeout={wait_s}" for name, wait_s in DARK_NODES.items()),
     ]
     if accounting:
         lines += [

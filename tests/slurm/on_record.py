@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalyard.ids import backend_name, job_id
-from evalyard.records import Connection, Handle, Invocation, JobHeader, Plan
+from evalyard.records.connections import Connection
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.plans import Plan
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store
 

@@ -49,6 +49,10 @@ class SlurmYard(Yard):
         assert len(found) == 1, f"{name} was submitted {len(found)} times"
         return found[0]
 
+    def last_words(self, invocation: str, task: str) -> Path:
+        """Return the file with what Slurm itself says of a run's first job."""
+        return self.run_dir(invocation) / task / f"slurm-{self.job(invocation)}.log"
+
     def numbers(self, name: str) -> list[str]:
         """Return Slurm's numbers of all jobs of a name, ended ones too."""
         return self.cluster.ask("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%A").split()
@@ -56,6 +60,10 @@ class SlurmYard(Yard):
     def submitted(self, invocation: str, tasks: int) -> list[list[str]]:
         """Return Slurm's numbers of all jobs of an invocation's first attempts."""
         return [self.numbers(f"ey-{invocation}-{number}-1") for number in range(1, tasks + 1)]
+
+    def tells(self, invocation: str) -> dict[str, tuple[str, str]]:
+        """Return task -> state and reason, as `status` tells them now."""
+        return {row["task"]: (row["state"], row["reason"]) for row in self.jobs(invocation)}
 
     def ends(self, invocation: str) -> dict[str, tuple[str, str]]:
         """Wait until all tasks of a run have ended, and return task -> state and reason."""

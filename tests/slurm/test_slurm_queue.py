@@ -7,6 +7,8 @@ from tests.slurm.slurmyard import SlurmYard
 
 pytestmark = pytest.mark.slurm
 
+PUT_BACK = "Slurm stopped it and put it back into its queue; resume the run to try again"
+
 
 def test_a_job_that_is_put_back_into_the_queue_is_over_and_never_runs_again(yard: SlurmYard) -> None:
     ask = yard.cluster.ask
@@ -18,8 +20,7 @@ def test_a_job_that_is_put_back_into_the_queue_is_over_and_never_runs_again(yard
     assert yard.cluster.state(job).startswith("RUNNING")
     ask("scontrol", "update", f"jobid={job}", "requeue=1")
     ask("scontrol", "requeue", job)
-    reason = "Slurm stopped it and put it back into its queue; resume the run to try again"
-    assert yard.ends(invocation) == {"again": ("FAILED", reason)}
+    assert yard.ends(invocation) == {"again": ("FAILED", PUT_BACK)}
     until(lambda: yard.cluster.queue() == [], lambda: f"an empty queue: {yard.cluster.queue()}")
     assert yard.notes() == ["start again"]
 
@@ -40,6 +41,38 @@ def test_a_job_that_begins_a_second_time_does_nothing(yard: SlurmYard) -> None:
     assert state == "FAILED"
     assert text.startswith("Slurm began it a second time")
     assert yard.notes() == ["start again"]
+
+
+def test_whoever_puts_a_job_back_ends_it(yard: SlurmYard) -> None:
+    ask = yard.cluster.ask
+    names = ("held", "special", "pushed")
+    invocation = yard.run(yard.config(*(yard.gated(name) for name in names), execution=yard.on("n1")))
+    held, special, pushed = (yard.job(invocation, number) for number in range(1, 4))
+    yard.await_notes(*(f"start {name}" for name in names))
+    for job in (held, special, pushed):
+        ask("scontrol", "update", f"jobid={job}", "requeue=1")
+    ask("scontrol", "requeuehold", held)
+    ask("scontrol", "requeuehold", "State=SpecialExit", special)
+    yard.cluster.submit("true", "--partition=urgent", "--exclusive", "--nodelist=n1")
+    assert yard.ends(invocation) == dict.fromkeys(names, ("FAILED", PUT_BACK))
+    assert sorted(yard.notes()) == sorted(f"start {name}" for name in names)
+
+
+def test_a_job_whose_node_is_lost_does_not_begin_on_another_one(yard: SlurmYard) -> None:
+    ask = yard.cluster.ask
+    invocation = yard.run(yard.config(yard.gated("dark")))
+    yard.await_notes("start dark")
+    job = yard.job(invocation)
+    node = ask("squeue", "--noheader", f"--jobs={job}", "--format=%N")
+    ask("scontrol", "update", f"jobid={job}", "requeue=1")
+    yard.cluster.power_off(node)
+    yard.cluster.take_down(node)
+    waiting = ("RUNNING", "it has begun, and Slurm has it in its queue: BeginTime")
+    until(lambda: yard.tells(invocation) == {"dark": waiting}, lambda: f"{yard.jobs(invocation)}", pause_s=0.2)
+    ask("scontrol", "update", f"jobid={job}", "StartTime=now")
+    said = "Slurm began it a second time, which would overwrite what it had done; to try again: evalyard resume"
+    assert yard.ends(invocation) == {"dark": ("FAILED", said)}
+    assert yard.notes() == ["start dark"]
 
 
 def test_a_node_that_is_drained_is_waited_for(yard: SlurmYard) -> None:
@@ -66,7 +99,15 @@ def test_a_deadline_that_passes_is_told_as_one(yard: SlurmYard) -> None:
 def test_what_is_cancelled_by_hand_before_it_begins_is_told_so(yard: SlurmYard) -> None:
     invocation = yard.run(yard.config(yard.task("held"), execution=yard.on("n1", hold=True)))
     yard.cluster.ask("scancel", yard.job(invocation))
-    assert yard.ends(invocation) == {"held": ("CANCELLED", "cancelled")}
+    assert yard.ends(invocation) == {"held": ("CANCELLED", "cancelled before it began (JobHeldUser)")}
+
+
+def test_what_waits_for_a_job_in_vain_and_does_not_want_to_is_cancelled(yard: SlurmYard) -> None:
+    other = yard.cluster.submit("sleep 600")
+    flags = {"dependency": f"afterok:{other}", "kill-on-invalid-dep": "yes"}
+    invocation = yard.run(yard.config(yard.task("never"), execution=yard.on("n1", **flags)))
+    yard.cluster.ask("scancel", other)
+    assert yard.ends(invocation) == {"never": ("CANCELLED", "cancelled before it began (DependencyNeverSatisfied)")}
 
 
 def test_a_partition_that_takes_nothing_stops_a_run_and_one_that_is_down_is_waited_for(yard: SlurmYard) -> None:

@@ -1,10 +1,14 @@
 """Every way in which a job of Slurm's waits or ends, as evalyard tells it."""
 
 import shutil
+import time
 
 import pytest
 
+from evalyard.orchestrator.watch import SILENCE_GRACE_S
 from evalyard.plugins.session import NOT_MENTIONED
+from evalyard.store.journal import Entry, Event
+from evalyard.store.runs import Store
 from tests.cli.yard import until
 from tests.slurm.slurmyard import SlurmYard
 
@@ -30,11 +34,12 @@ def test_what_ends_by_itself_or_by_hand_is_told_as_it_was(yard: SlurmYard) -> No
         yard.task("killed", "parent=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)", "kill -9 $parent $PPID $$"),
         {"name": "empty", "harness": {"command": "true"}},
         *(yard.gated(name) for name in by_hand),
+        yard.gated("calm", "trap 'exit 0' TERM"),
     ]
     invocation = yard.run(yard.config(*tasks, execution=yard.on("n1")))
-    asked, told, shot, suspended = (yard.job(invocation, number) for number in range(5, 9))
-    yard.await_notes(*(f"start {name}" for name in by_hand))
-    ask("scancel", asked)
+    asked, told, shot, suspended, calm = (yard.job(invocation, number) for number in range(5, 10))
+    yard.await_notes(*(f"start {name}" for name in (*by_hand, "calm")))
+    ask("scancel", asked, calm)
     ask("scancel", "--signal=TERM", "--full", told)
     ask("scancel", "--signal=KILL", shot)
     ask("scontrol", "suspend", suspended)
@@ -53,6 +58,7 @@ def test_what_ends_by_itself_or_by_hand_is_told_as_it_was(yard: SlurmYard) -> No
         "told": ("FAILED", "stopped by SIGTERM from outside"),
         "shot": ("CANCELLED", "cancelled"),
         "suspended": ("SUCCEEDED", ""),
+        "calm": ("CANCELLED", "cancelled"),
     }
 
 
@@ -135,6 +141,15 @@ def test_what_takes_too_much_memory_says_so(near_yard: SlurmYard) -> None:
     assert text.startswith("out of memory")
 
 
+def test_a_model_server_that_takes_too_much_memory_says_so(near_yard: SlurmYard) -> None:
+    eat = {"type": "generic", "command": "exec python3 -c 'bytearray(400 << 20)'", "served_model_name": "m"}
+    invocation = near_yard.run(
+        near_yard.config(near_yard.task("served"), deployment=eat, execution=near_yard.on("m1", mem=100))
+    )
+    reason = "the model server ended before it was ready: out of memory"
+    assert near_yard.ends(invocation) == {"served": ("FAILED", reason)}
+
+
 def test_accounting_tells_of_what_the_controller_has_forgotten(near_yard: SlurmYard) -> None:
     cluster = near_yard.cluster
     invocation = near_yard.run(near_yard.config(near_yard.gated("shot")))
@@ -149,7 +164,7 @@ def test_accounting_tells_of_what_the_controller_has_forgotten(near_yard: SlurmY
     assert near_yard.ends(invocation) == {"shot": ("CANCELLED", "cancelled by user 0 with scancel")}
 
 
-def test_what_everybody_has_forgotten_is_unknown(yard: SlurmYard) -> None:
+def test_what_everybody_has_forgotten_is_unknown_and_after_a_while_lost(yard: SlurmYard) -> None:
     cluster = yard.cluster
     invocation = yard.run(yard.config(yard.gated("dark"), execution=yard.on("n2")))
     yard.await_notes("start dark")
@@ -162,3 +177,13 @@ def test_what_everybody_has_forgotten_is_unknown(yard: SlurmYard) -> None:
     cluster.power_on("n2")
     (row,) = yard.jobs(invocation)
     assert (row["state"], row["reason"]) == ("UNKNOWN", NOT_MENTIONED)
+    # As if that had been said five minutes ago as well.
+    store, then = Store(yard.home), time.time() - SILENCE_GRACE_S
+    store.record(invocation, [Entry(event=event, at=then, job=1) for event in (Event.SEEN, Event.SILENT)])
+    (row,) = yard.jobs(invocation)
+    assert row["state"] == "LOST"
+    assert row["reason"].startswith("the backend has not mentioned it for 27")
+    yard.call("resume", invocation)
+    yard.open_gates("dark")
+    assert yard.ends(invocation) == {"dark": ("SUCCEEDED", "")}
+    assert yard.notes() == ["start dark", "start dark", "end dark"]

@@ -131,27 +131,41 @@ if TYPE_CHECKING:
         API as API,
         hookimpl as hookimpl,
     )
-    from evalyard.records import (
-        Binding as Binding,
+    from evalyard.records.connections import (
         Connection as Connection,
-        ExitRecord as ExitRecord,
-        Finding as Finding,
-        Handle as Handle,
-        Harness as Harness,
-        Job as Job,
-        JobCard as JobCard,
-        JobEnd as JobEnd,
-        LaunchError as LaunchError,
-        LogChunk as LogChunk,
-        Mount as Mount,
-        Need as Need,
-        NeedKind as NeedKind,
-        Observation as Observation,
-        Plan as Plan,
+    )
+    from evalyard.records.files import (
         PlannedFile as PlannedFile,
         SecretRef as SecretRef,
-        Server as Server,
+    )
+    from evalyard.records.findings import (
+        Finding as Finding,
         Severity as Severity,
+    )
+    from evalyard.records.handles import (
+        Handle as Handle,
+        LaunchError as LaunchError,
+    )
+    from evalyard.records.jobs import (
+        Job as Job,
+        JobCard as JobCard,
+    )
+    from evalyard.records.observations import (
+        ExitRecord as ExitRecord,
+        JobEnd as JobEnd,
+        LogChunk as LogChunk,
+        Observation as Observation,
+    )
+    from evalyard.records.plans import (
+        Binding as Binding,
+        Need as Need,
+        NeedKind as NeedKind,
+        Plan as Plan,
+    )
+    from evalyard.records.programs import (
+        Harness as Harness,
+        Mount as Mount,
+        Server as Server,
     )
     from evalyard.scoring.records import (
         JobResults as JobResults,
@@ -241,10 +255,14 @@ _HOMES = {
     "evalyard.orchestrator.survey": "JobStatus RunStatus",
     "evalyard.plugins.context": "Context",
     "evalyard.plugins.markers": "API hookimpl",
-    "evalyard.records": (
-        "Binding Connection ExitRecord Finding Handle Harness Job JobCard JobEnd LaunchError LogChunk Mount Need "
-        "NeedKind Observation Plan PlannedFile SecretRef Server Severity"
-    ),
+    "evalyard.records.connections": "Connection",
+    "evalyard.records.files": "PlannedFile SecretRef",
+    "evalyard.records.findings": "Finding Severity",
+    "evalyard.records.handles": "Handle LaunchError",
+    "evalyard.records.jobs": "Job JobCard",
+    "evalyard.records.observations": "ExitRecord JobEnd LogChunk Observation",
+    "evalyard.records.plans": "Binding Need NeedKind Plan",
+    "evalyard.records.programs": "Harness Mount Server",
     "evalyard.scoring.records": "JobResults Score",
     "evalyard.scoring.select": "full_name label",
     "evalyard.secrets": "SECRETS_FILE quote read_env_file redact render_env_file",

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from evalyard.errors import SecretError
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 
 SECRETS_FILE = ".secrets.env"
 """What the file with the secrets of a task, or of a model server, is called in its folder."""

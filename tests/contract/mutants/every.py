@@ -7,6 +7,7 @@ from tests.contract.mutants.launching import LAUNCHING
 from tests.contract.mutants.planning import PLANNING
 from tests.contract.mutants.reading import READING
 from tests.contract.mutants.serving import SERVING
+from tests.contract.mutants.telling import TELLING
 from tests.contract.mutants.watching import WATCHING
 
-MUTANTS: tuple[Mutant, ...] = (*PLANNING, *HEAVY, *LAUNCHING, *WATCHING, *ENDING, *READING, *SERVING)
+MUTANTS: tuple[Mutant, ...] = (*PLANNING, *HEAVY, *LAUNCHING, *WATCHING, *ENDING, *READING, *SERVING, *TELLING)

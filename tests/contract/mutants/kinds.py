@@ -20,7 +20,7 @@ class Mutant:
     kit: Mapping[str, Any] = field(factory=dict)
     """Attributes of the kit's class that differ from what the executor in memory has."""
     claimed_by: tuple[str, ...] = ()
-    """Packages whose metadata claim it by an entry point."""
+    """Packages whose metadata claim it by an entry point, of the name that `kit` has."""
 
     @property
     def bug(self) -> str:

@@ -129,6 +129,18 @@ class RemembersInMemory(Fake):
         return super().status(ctx, [handle for handle in handles if handle.name in self.launched])
 
 
+class LivesInOneProcess(Fake):
+    """Has its jobs in the memory of the process that launched them, where no other one looks."""
+
+    @frozen(kw_only=True)
+    class Settings(FakeSettings):
+        """The same."""
+
+        def connection(self) -> Connection:
+            """The same, under the name that fresh processes find."""
+            return Connection(executor="lives-in-one-process", address={"backend": self.backend})
+
+
 class NeedsNewData(Fake):
     """A new version reads from handles what old versions did not write into them."""
 
@@ -251,6 +263,12 @@ LAUNCHING = (
     Mutant(executor=LateRequests, fails=(Conformance.test_a_launch_that_hung_is_made_good_and_runs_once,)),
     Mutant(executor=ForgetsTheMark, fails=(Conformance.test_what_carries_another_mark_is_not_found,)),
     Mutant(executor=RemembersInMemory, fails=(Conformance.test_another_process_goes_on_with_what_is_on_record,)),
+    Mutant(
+        executor=LivesInOneProcess,
+        fails=(Conformance.test_another_interpreter_sees_and_ends_what_this_one_has_launched,),
+        kit={"executor": "lives-in-one-process", "not_offered": frozenset({"fetch"})},
+        claimed_by=("evalyard-one",),
+    ),
     Mutant(executor=NeedsNewData, fails=(Conformance.test_what_older_versions_of_the_executor_stored_can_be_used,)),
     Mutant(executor=NeedsNewPlans, fails=(Conformance.test_what_older_versions_of_the_executor_stored_can_be_used,)),
     Mutant(

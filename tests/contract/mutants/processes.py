@@ -17,6 +17,7 @@ from attrs import frozen
 
 from evalyard import (
     BackendError,
+    ConfigError,
     Connection,
     Context,
     Handle,
@@ -62,6 +63,8 @@ class Processes:
 
     @hookimpl
     def plan(self, settings: ProcessSettings, job: Job) -> Plan:
+        if job.server is not None:
+            raise ConfigError(["deployment: processes start no model server"], hint="give the endpoint of one")
         script = PlannedFile(path=f"{job.folder}/run.sh", text=job_script(job), mode=0o755)
         files = (script, *job.files, *job.harness.files)
         return Plan(
@@ -180,6 +183,19 @@ class TrustsItsNotes(Processes):
             handle = self.launch_one(ctx, plan)
             answers[plan.name] = handle
         return answers
+
+
+class AsksOnce(Processes):
+    """Notes that a job was asked to end, asks it, and never asks again."""
+
+    @hookimpl
+    def cancel(self, ctx: Context, handles: Sequence[Handle]) -> Sequence[Handle]:
+        for handle in handles:
+            note = Path(handle.data["directory"]) / "asked"
+            if not note.exists():
+                note.touch()
+                super().cancel(ctx, [handle])
+        return ()
 
 
 class MakesItsFolderOnce(Processes):

@@ -157,8 +157,20 @@ READING = (
         fails=(Conformance.test_logs_survive_bytes_that_are_no_text_and_never_split_a_character,),
     ),
     Mutant(executor=RunsWordsTogether, fails=(Conformance.test_logs_keep_last_words_without_a_newline,)),
-    Mutant(executor=CapsLogs, fails=(Conformance.test_a_large_log_is_read_to_its_end,)),
-    Mutant(executor=KeepsItsPlace, fails=(Conformance.test_the_same_cursor_gives_the_same_lines,)),
+    Mutant(
+        executor=CapsLogs,
+        fails=(
+            Conformance.test_a_large_log_is_read_to_its_end,
+            Conformance.test_the_tail_of_a_large_log_is_its_last_lines,
+        ),
+    ),
+    Mutant(
+        executor=KeepsItsPlace,
+        fails=(
+            Conformance.test_the_same_cursor_gives_the_same_lines,
+            Conformance.test_the_tail_of_a_large_log_is_its_last_lines,
+        ),
+    ),
     Mutant(executor=StartsOver, fails=(Conformance.test_logs_stay_ended_after_the_end,)),
     Mutant(executor=ForgetsLogs, fails=(Conformance.test_logs_outlive_the_teardown,)),
     Mutant(executor=NoLogIsAnError, fails=(Conformance.test_a_log_that_does_not_exist_is_empty_and_no_error,)),

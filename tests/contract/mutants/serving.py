@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from evalyard import Context, Handle, Job, JobState, NeedKind, Observation, Plan, hookimpl
+from evalyard import ConfigError, Context, Handle, Job, JobState, NeedKind, Observation, Plan, hookimpl
 from evalyard.testing import Conformance
 from evalyard.testing.fake import Fake, FakeSettings
 from evalyard.testing.fake_backend import FakeBackend
@@ -15,6 +15,24 @@ from tests.contract.mutants.kinds import Mutant
 
 _IS_READY = 'if answers "$2"; then break; fi'
 """What the job script waits for."""
+
+
+class TakesNoNotice(Fake):
+    """Starts no model servers, and plans a job that wants one as if it wanted none."""
+
+    @hookimpl
+    def plan(self, settings: FakeSettings, job: Job) -> Plan:
+        return super().plan(settings, evolve(job, server=None))
+
+
+class RefusesWithoutAName(Fake):
+    """Starts no model servers, and does not say that this is what is wrong."""
+
+    @hookimpl
+    def plan(self, settings: FakeSettings, job: Job) -> Plan:
+        if job.server is not None:
+            raise ConfigError(["this is not supported"])
+        return super().plan(settings, job)
 
 
 class ServersAlwaysWell(Fake):
@@ -60,7 +78,18 @@ class AsksPolitely(Fake):
         return ()
 
 
+SERVERLESS = {"serves": False, "not_offered": frozenset({"deployments", "discovery", "fetch"})}
 SERVING = (
+    Mutant(
+        executor=TakesNoNotice,
+        fails=(Conformance.test_a_model_server_is_part_of_the_plan_or_refused_by_name,),
+        kit=SERVERLESS,
+    ),
+    Mutant(
+        executor=RefusesWithoutAName,
+        fails=(Conformance.test_a_model_server_is_part_of_the_plan_or_refused_by_name,),
+        kit=SERVERLESS,
+    ),
     Mutant(
         executor=ServersAlwaysWell,
         fails=(

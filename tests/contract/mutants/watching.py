@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from attrs import evolve
 
@@ -26,6 +26,45 @@ class MissingIsDone(Fake):
     def status(self, ctx: Context, handles: Sequence[Handle]) -> Seen:
         seen = super().status(ctx, handles)
         return {handle.name: seen.get(handle.name, _DONE) for handle in handles}
+
+
+class AnswersInItsOwnWords(Fake):
+    """Answers with what its backend said, and no observations."""
+
+    @hookimpl
+    def status(self, ctx: Context, handles: Sequence[Handle]) -> Seen:
+        said = {name: {"state": seen.state.name} for name, seen in super().status(ctx, handles).items()}
+        return cast(Seen, said)
+
+
+class VanishedIsDone(Fake):
+    """A job that ran, and is not there any more, has completed."""
+
+    @hookimpl
+    def status(self, ctx: Context, handles: Sequence[Handle]) -> Seen:
+        return {
+            name: _DONE if observation.state.final and observation.exit is None else observation
+            for name, observation in super().status(ctx, handles).items()
+        }
+
+
+class GuessesStates(Fake):
+    """What is not in its table of states has failed."""
+
+    @staticmethod
+    def observation_of(word: str) -> Observation:
+        """Look into the table."""
+        states = {"PEND": JobState.QUEUED, "RUN": JobState.RUNNING}
+        return Observation(state=states.get(word, JobState.FAILED), reason=f"the backend says {word}")
+
+
+class KeepsTheWord(Fake):
+    """What is not in its table of states is unknown, and nobody learns the word."""
+
+    @staticmethod
+    def observation_of(word: str) -> Observation:
+        """Look into the table."""
+        return Observation(state=JobState[word] if word in JobState.__members__ else JobState.UNKNOWN)
 
 
 class OutageIsAbsence(Fake):
@@ -158,6 +197,16 @@ WATCHING = (
             Conformance.test_an_answer_without_content_ends_nothing,
             Conformance.test_a_crowd_of_jobs_is_one_query,
         ),
+    ),
+    Mutant(executor=AnswersInItsOwnWords, fails=(Conformance.test_a_job_that_runs_is_seen_running,)),
+    Mutant(executor=VanishedIsDone, fails=(Conformance.test_a_job_that_ends_without_a_word_has_not_succeeded,)),
+    *(
+        Mutant(
+            executor=guessing,
+            fails=(Conformance.test_a_word_that_is_not_in_the_table_is_unknown_and_is_shown,),
+            kit={"observation_of": staticmethod(guessing.observation_of)},
+        )
+        for guessing in (GuessesStates, KeepsTheWord)
     ),
     Mutant(executor=OutageIsAbsence, fails=(Conformance.test_an_outage_of_hours_ends_nothing_and_loses_nothing,)),
     Mutant(

@@ -18,7 +18,7 @@ from evalyard import (
     TaskSpec,
     Walltime,
 )
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 
 MARK = "0123456789abcdef0123456789abcdef"
 SECRETS = PlannedFile(path="smoke/.secrets.env", mode=0o600, secrets=(SecretRef(name="KEY", variable="MY_KEY"),))

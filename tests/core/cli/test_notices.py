@@ -13,7 +13,7 @@ import pytest
 from evalyard.cli.notices import Shown
 from evalyard.cli.render import show_notices
 from evalyard.plugins.context import NOTICES, PROGRESS, Context
-from evalyard.records import Connection
+from evalyard.records.connections import Connection
 from evalyard.secrets import redact
 
 

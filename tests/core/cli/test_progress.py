@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evalyard.cli.progress import estimated_total, progress_text
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from evalyard.cli.render import (
     status_row,
 )
 from evalyard.orchestrator.survey import JobStatus
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.states import JobState
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from evalyard.harness.evidence import read_exit
 from evalyard.harness.script import job_script, server_script, with_server_script
-from evalyard.records import ExitRecord, Harness, Job, Server
+from evalyard.records.jobs import Job
+from evalyard.records.observations import ExitRecord
+from evalyard.records.programs import Harness, Server
 from evalyard.specs import EndpointSpec, EnvValue, ResultFile, TaskSpec, ValueSource
 
 MARK = "0123456789abcdef0123456789abcdef"

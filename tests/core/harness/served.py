@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from evalyard.records import Server
+from evalyard.records.programs import Server
 
 DEAD_URL = "http://127.0.0.1:9"
 HTTP_SERVER = """\

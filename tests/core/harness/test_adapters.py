@@ -7,7 +7,7 @@ import pytest
 from evalyard.catalogue.resolve import Benchmark
 from evalyard.catalogue.tasks import ListedHarness, ListedTask
 from evalyard.harness.adapters import harness_for
-from evalyard.records import Harness
+from evalyard.records.programs import Harness
 from evalyard.specs import CommandSpec, EndpointSpec, ResultFile, TaskSpec
 
 ENDPOINT = EndpointSpec(url="http://h/v1/chat/completions", model_id="m", type="chat")

@@ -21,7 +21,9 @@ from evalyard.harness.carried import (
     unpack_home,
 )
 from evalyard.harness.script import job_script
-from evalyard.records import Harness, Job, PlannedFile, SecretRef, Server
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Harness, Server
 from evalyard.specs import EndpointSpec, ResultFile, TaskSpec
 from tests.cli.yard import until
 

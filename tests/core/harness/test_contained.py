@@ -12,7 +12,9 @@ import pytest
 from attrs import define, evolve
 
 from evalyard.harness.contained import harness_mounts, inside_script, inside_server_script, server_mounts
-from evalyard.records import Job, Mount, PlannedFile, SecretRef, Server
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Mount, Server
 from evalyard.secrets import render_env_file
 from tests.core.harness.jobs import SHELLS, argv, end_of, launched, make_job, until
 from tests.core.harness.test_script import ODD

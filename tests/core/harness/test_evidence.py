@@ -18,7 +18,7 @@ from evalyard.harness.evidence import (
     read_start,
     there,
 )
-from evalyard.records import ExitRecord
+from evalyard.records.observations import ExitRecord
 
 EXIT: dict[str, Any] = {
     "attempt": 2,

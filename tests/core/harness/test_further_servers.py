@@ -13,7 +13,8 @@ from attrs import evolve
 
 from evalyard.harness.evidence import attempts_in, read_exit
 from evalyard.harness.script import run_all_script
-from evalyard.records import Job, Server
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Server
 from evalyard.specs import EnvValue, ValueSource
 from tests.core.harness.jobs import WRITE_RESULTS, by_hand, end_of, launch, launched, make_job, start, until, write
 from tests.core.harness.served import DEAD_URL, processes_below, real_server

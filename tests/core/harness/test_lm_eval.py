@@ -12,7 +12,7 @@ import pytest
 
 from evalyard.errors import ConfigError
 from evalyard.harness.lm_eval import RESULTS, lm_eval_harness
-from evalyard.records import ExitRecord
+from evalyard.records.observations import ExitRecord
 from evalyard.specs import EndpointSpec, TaskSpec
 from tests.core.harness import jobs
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from evalyard.harness.logs import cut_log, read_log
-from evalyard.records import LogChunk
+from evalyard.records.observations import LogChunk
 
 PLENTY = 1_000_000
 

@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 
 from evalyard.errors import ConfigError
 from evalyard.harness.nemo import nemo_harness, run_config
-from evalyard.records import ExitRecord, Harness
+from evalyard.records.observations import ExitRecord
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, TaskSpec
 from tests.core.harness import jobs
 

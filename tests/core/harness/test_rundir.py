@@ -11,7 +11,7 @@ import pytest
 
 from evalyard import BackendError, Connection, Context, Need, NeedKind, PlannedFile, SecretError
 from evalyard.harness.rundir import write_run_dir
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard.secrets import SecretSource
 
 SECRETS = PlannedFile(path="task/.secrets.env", mode=0o600, secrets=(SecretRef(name="KEY", variable="MY_KEY"),))

@@ -20,7 +20,8 @@ from evalyard.harness.script import (
     server_variables,
     with_server_script,
 )
-from evalyard.records import Mount, SecretRef, Server
+from evalyard.records.files import SecretRef
+from evalyard.records.programs import Mount, Server
 from evalyard.specs import EnvValue, ResultFile, ValueSource
 from tests.core.harness.jobs import SHELLS, argv, by_hand, launch, literal, make_job, runtime, write
 

@@ -14,7 +14,7 @@ import pytest
 from evalyard.harness.evidence import attempts_in, read_exit
 from evalyard.harness.script import job_script, run_all_script
 from evalyard.ids import SERVER_FOLDER
-from evalyard.records import Server
+from evalyard.records.programs import Server
 from tests.core.harness.jobs import WRITE_RESULTS, by_hand, end_of, launch, launched, make_job, start, until, write
 from tests.core.harness.served import DEAD_URL, processes_below, real_server
 
@@ -62,6 +62,13 @@ def test_the_harness_starts_when_the_server_is_ready_and_not_before(
     healthy.set()
     assert end_of(running) == 0
     assert (folder / "began").read_text() == f"{url}/v1/chat/completions\n"
+
+
+def test_a_job_whose_server_nobody_started_says_so(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_job(WRITE_RESULTS, server=FAKE))
+    record = launch(folder)
+    assert (record.exit_code, record.results) == (78, False)
+    assert record.reason == "the model server of this job was not started, or nobody told its address"
 
 
 @pytest.mark.parametrize("asker", ["curl", "python3"])

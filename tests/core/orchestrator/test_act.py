@@ -18,7 +18,8 @@ from evalyard.orchestrator.steps import Step, Tell
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, JobEnd
+from evalyard.records.connections import Connection
+from evalyard.records.observations import JobEnd
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store

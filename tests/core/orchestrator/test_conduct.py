@@ -14,7 +14,10 @@ from evalyard.orchestrator.run import OpenRun
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Handle, Job, LogChunk, Observation, Plan
+from evalyard.records.handles import Handle
+from evalyard.records.jobs import Job
+from evalyard.records.observations import LogChunk, Observation
+from evalyard.records.plans import Plan
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store

@@ -23,7 +23,8 @@ from evalyard.orchestrator.steps import (
     Step,
     Tell,
 )
-from evalyard.records import Handle, Need, NeedKind
+from evalyard.records.handles import Handle
+from evalyard.records.plans import Need, NeedKind
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, Export as Exported, History, JobHistory, NeedHistory
 from tests.core.store.records import invocation, plans

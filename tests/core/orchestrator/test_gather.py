@@ -12,7 +12,10 @@ from attrs import evolve
 
 from evalyard.orchestrator.gather import gather, gather_folders
 from evalyard.orchestrator.survey import survey
-from evalyard.records import Handle, Invocation, JobCard, NeedKind, Plan
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation
+from evalyard.records.jobs import JobCard
+from evalyard.records.plans import NeedKind, Plan
 from evalyard.scoring.card import CARD_FILE, render_card
 from evalyard.scoring.document import ResultsError
 from evalyard.scoring.records import JobResults

@@ -20,7 +20,11 @@ from evalyard.orchestrator.plan import (
 )
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, Invocation, Job, Need, NeedKind, Plan, PlannedFile, SecretRef
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.invocations import Invocation
+from evalyard.records.jobs import Job
+from evalyard.records.plans import Need, NeedKind, Plan
 from evalyard.scoring.card import parse_card
 from evalyard.specs import (
     AuxiliarySpec,

@@ -15,7 +15,11 @@ from evalyard.orchestrator.stop import AFTER_CANCEL_S, stop, undo
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
-from evalyard.records import Connection, ExitRecord, Handle, Job, JobEnd, LogChunk, Observation, Plan
+from evalyard.records.connections import Connection
+from evalyard.records.handles import Handle
+from evalyard.records.jobs import Job
+from evalyard.records.observations import ExitRecord, JobEnd, LogChunk, Observation
+from evalyard.records.plans import Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt
 from evalyard.store.journal import Entry, Event

@@ -12,7 +12,9 @@ from hypothesis import given, strategies as st
 
 from evalyard.orchestrator.watch import SILENCE_GRACE_S, changes, verdict
 from evalyard.plugins.session import NOT_MENTIONED
-from evalyard.records import ExitRecord, Handle, NeedKind, Observation
+from evalyard.records.handles import Handle
+from evalyard.records.observations import ExitRecord, Observation
+from evalyard.records.plans import NeedKind
 from evalyard.secrets import redact
 from evalyard.states import FINAL, JobState
 from evalyard.store.history import Attempt, History, fold

@@ -23,7 +23,7 @@ from evalyard.config import compose
 from evalyard.plugins import discovery, hookspecs
 from evalyard.plugins.markers import PROJECT
 from evalyard.plugins.session import Session
-from evalyard.records import Connection
+from evalyard.records.connections import Connection
 from evalyard.testing import Conformance, Sweep, contract
 
 STORED = Path(__file__).with_name("api.txt")

@@ -9,7 +9,8 @@ import pytest
 
 from evalyard.errors import SecretError
 from evalyard.plugins.context import Context
-from evalyard.records import Connection, PlannedFile, SecretRef
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile, SecretRef
 from evalyard.secrets import SecretSource
 
 HERE = Connection(executor="any")

@@ -15,6 +15,7 @@ from evalyard.plugins.discovery import (
     load_executor,
     load_extension,
 )
+from evalyard.plugins.session import made_plugin
 
 from .conftest import EXECUTOR, Install
 
@@ -108,7 +109,30 @@ def test_what_is_no_class_is_refused(install: Install) -> None:
 @pytest.mark.parametrize("hook", ["plan", "launch", "find", "status", "logs", "cancel", "teardown"])
 def test_an_executor_without_a_required_hook_is_incomplete(install: Install, hook: str) -> None:
     install(EXECUTORS, "toy", "Toy", EXECUTOR.replace(f"    @hookimpl\n    def {hook}(", f"    def {hook}("))
-    assert f"executor 'toy' does not implement {hook}; " in why("toy").message
+    error = why("toy")
+    assert f"executor 'toy' does not implement {hook}; " in error.message
+    assert error.hint == f"mark with @hookimpl what is there already: {hook}"
+
+
+def test_a_misspelt_hook_is_named_with_its_package_and_the_nearest_name(install: Install) -> None:
+    install(EXECUTORS, "toy", "Toy", f"{EXECUTOR}\n    @hookimpl\n    def provison(self, ctx, need): ...\n")
+    says = "a hook does not fit its specification: unknown hook 'provison'; did you mean 'provision'?"
+    assert why("toy").message == f"execution.type 'toy': package evalyard-toy 1.2: {says}"
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        "@hookimpl\n    def find(self, names)",
+        "@hookimpl\n    def find(self, ctx, names, own=1)",
+        "@hookimpl\n    def find(self, names, *, own=1, **more)",
+        "@staticmethod\n    @hookimpl\n    def find(ctx, names)",
+        "@classmethod\n    @hookimpl\n    def find(cls, names)",
+    ],
+)
+def test_a_hook_need_not_take_all_that_it_is_handed_and_may_have_more_of_its_own(install: Install, find: str) -> None:
+    install(EXECUTORS, "toy", "Toy", EXECUTOR.replace("@hookimpl\n    def find(self, ctx, names)", find))
+    assert made_plugin("toy", load_executor("toy"))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +160,7 @@ def test_a_broken_executor_leaves_the_others_untouched(install: Install) -> None
     wreck = checked["wreck"]
     assert isinstance(wreck, LoadFailure)
     assert "ZeroDivisionError" in wreck.reason
+    assert wreck.remedy == "pip install --upgrade evalyard-wreck"
 
 
 def test_an_extension_that_wraps_is_accepted(install: Install) -> None:

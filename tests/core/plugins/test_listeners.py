@@ -13,7 +13,8 @@ from evalyard.errors import EvalyardError, PluginError, Transient
 from evalyard.plugins.context import Context
 from evalyard.plugins.listeners import listeners_among, tell
 from evalyard.plugins.markers import hookimpl
-from evalyard.records import Connection, JobEnd
+from evalyard.records.connections import Connection
+from evalyard.records.observations import JobEnd
 from evalyard.states import JobState
 
 END = JobEnd(invocation="a1b2c3d4", job="a1b2c3d4.1", task="t", attempt=1, state=JobState.SUCCEEDED)

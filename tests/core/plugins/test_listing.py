@@ -44,10 +44,17 @@ def test_capabilities_are_what_an_executor_may_leave_out() -> None:
         ("import nothing_of_this_name", "cannot be loaded: ModuleNotFoundError: No module named"),
         (EXECUTOR.replace("class Toy", "class Other"), "cannot be loaded: AttributeError"),
         (EXECUTOR.replace(f"api = {API}", "api = 99"), f"is written for API 99; this evalyard has API {API}"),
-        (EXECUTOR.replace("def cancel", "def cancle"), "does not implement cancel"),
-        (f"{EXECUTOR}\n    @hookimpl\n    def provison(self, ctx, need): ...\n", "unknown hook 'provison'"),
+        (EXECUTOR.replace("    @hookimpl\n    def cancel", "    def cancel"), "does not implement cancel"),
+        (EXECUTOR.replace("def cancel", "def cancle"), "unknown hook 'cancle'; did you mean 'cancel'?"),
+        (
+            f"{EXECUTOR}\n    @hookimpl\n    def provison(self, ctx, need): ...\n",
+            "unknown hook 'provison'; did you mean",
+        ),
         (f"{EXECUTOR}\n    def __init__(self): raise ValueError('no key')\n", "cannot be made: ValueError: no key"),
-        (EXECUTOR.replace("def find(self, ctx, names)", "def find(self, ctx, wanted)"), "wanted"),
+        (
+            EXECUTOR.replace("def find(self, ctx, names)", "def find(self, ctx, wanted)"),
+            "'find' wants wanted; it is handed ctx, names",
+        ),
     ],
 )
 def test_one_that_cannot_be_used_says_why_in_one_line_and_disturbs_no_other(

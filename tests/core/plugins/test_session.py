@@ -14,18 +14,12 @@ from evalyard.plugins.context import Context
 from evalyard.plugins.discovery import EXECUTORS, EXTENSIONS
 from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import NOT_MENTIONED, Session, open_session
-from evalyard.records import (
-    Connection,
-    Handle,
-    Harness,
-    Job,
-    LaunchError,
-    LogChunk,
-    Need,
-    NeedKind,
-    Observation,
-    Plan,
-)
+from evalyard.records.connections import Connection
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.jobs import Job
+from evalyard.records.observations import LogChunk, Observation
+from evalyard.records.plans import Need, NeedKind, Plan
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, Section, TaskSpec
 from evalyard.states import JobState
 

@@ -14,7 +14,9 @@ from evalyard.plugins.markers import hookimpl
 from evalyard.plugins.session import Session
 from evalyard.preflight import checks
 from evalyard.preflight.checks import bare_findings, doctor_findings, run_findings
-from evalyard.records import Connection, Finding, Plan, Severity
+from evalyard.records.connections import Connection
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.plans import Plan
 from evalyard.specs import EndpointSpec, RunSpec, Section, TaskSpec
 from tests.core.preflight.endpoint_servers import raw_endpoint, reply, unused_url
 

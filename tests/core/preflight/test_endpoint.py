@@ -8,7 +8,7 @@ import pytest
 
 from evalyard.errors import EXIT_BACKEND, EXIT_USAGE
 from evalyard.preflight.endpoint import EndpointError, ask_models, models_url, only_model, probe, reachable
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from tests.core.harness.smoke_servers import demo_endpoint
 from tests.core.preflight.endpoint_servers import raw_endpoint, reply, self_signed, silent_endpoint, unused_url
 

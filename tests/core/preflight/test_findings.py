@@ -15,7 +15,9 @@ from evalyard.preflight.findings import (
     secret_findings,
     worst,
 )
-from evalyard.records import Finding, Need, NeedKind, Plan, PlannedFile, SecretRef, Severity
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.plans import Need, NeedKind, Plan
 from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, TaskSpec, ValueSource
 from tests.core.harness.smoke_servers import demo_endpoint
 from tests.core.preflight.endpoint_servers import raw_endpoint, reply, unused_url
@@ -117,6 +119,9 @@ def test_each_executor_is_good_or_says_what_mends_it(monkeypatch: pytest.MonkeyP
     assert (good.severity, good.message) == (Severity.OK, "evalyard-local 1.2")
     assert (bad.severity, bad.message) == (Severity.ERROR, "cannot be loaded: ImportError")
     assert bad.remedy == "pip install --upgrade evalyard evalyard-slurm"
+    twice = LoadFailure(plugin=made("slurm"), reason="claimed by two", remedy="uninstall all but one")
+    monkeypatch.setattr(preflight, "check_executors", lambda: (twice,))
+    assert executor_findings()[0].remedy == "uninstall all but one"
 
 
 def test_no_executor_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

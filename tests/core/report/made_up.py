@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 from evalyard.report.content import describe
 from evalyard.report.render import render
 from evalyard.report.texts import Texts, read_texts

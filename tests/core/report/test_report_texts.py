@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 from evalyard.report.texts import (
     CONFIG_BYTES,
     LINE_CHARACTERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 from evalyard.scoring.records import JobResults, Score
 from evalyard.states import JobState
 

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from attrs import evolve, fields
 
-from evalyard.records import Connection, Harness, Invocation, JobCard, Need, NeedKind, Plan, PlannedFile, Server
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile
+from evalyard.records.invocations import Invocation
+from evalyard.records.jobs import JobCard
+from evalyard.records.plans import Need, NeedKind, Plan
+from evalyard.records.programs import Harness, Server
 from evalyard.scoring.card import card_for, card_of, parse_card, render_card, with_card
 from evalyard.specs import DeploymentSpec, EndpointSpec, ResultFile, ResultFormat, RunSpec, Section, TaskSpec
 

@@ -6,7 +6,8 @@ import pytest
 
 from evalyard.errors import ConfigError
 from evalyard.harness.script import server_script
-from evalyard.records import Mount, SecretRef
+from evalyard.records.files import SecretRef
+from evalyard.records.programs import Mount
 from evalyard.serving.recipes import OPENAI_PATHS, server_for
 from evalyard.specs import DeploymentSpec, EnvValue, ServerPaths, ValueSource
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalyard.records import Connection, Invocation, JobHeader, Plan
+from evalyard.records.connections import Connection
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.plans import Plan
 
 ID = "a1b2c3d4"
 

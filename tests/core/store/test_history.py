@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from evalyard.records import Handle, NeedKind
+from evalyard.records.handles import Handle
+from evalyard.records.plans import NeedKind
 from evalyard.states import FINAL, JobState, may_follow
 from evalyard.store.history import Attempt, Export, History, fold
 from evalyard.store.journal import Damage, Entry, Event

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from evalyard.errors import StoreError
-from evalyard.records import Handle, NeedKind
+from evalyard.records.handles import Handle
+from evalyard.records.plans import NeedKind
 from evalyard.secrets import redact
 from evalyard.states import JobState
 from evalyard.store.journal import Damage, Entry, Event, append, read

@@ -9,7 +9,8 @@ from evalyard import BackendError, JobState, Need, NeedKind, Transient
 from evalyard.ids import new_mark
 from evalyard.testing.fake import FakeSettings
 from evalyard.testing.fake_backend import FakeBackend
-from evalyard.testing.rig import LEAVE_RESULTS, Rig, task, wait_until
+from evalyard.testing.patience import wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, task
 
 pytest_plugins = ["evalyard.testing.fixtures"]
 

@@ -12,7 +12,8 @@ from evalyard import Context
 from evalyard.plugins.discovery import load_executor
 from evalyard.specs import DeploymentSpec, Section, ServerPaths
 from evalyard.store.runs import Store
-from evalyard.testing.rig import Rig, Trial, task
+from evalyard.testing.rig import Rig, task
+from evalyard.testing.trial import Trial
 from tests.cli.yard import Yard
 from tests.plugins.lepton.service.server import Service
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import pytest
 
-from evalyard import Plan
+from evalyard import Observation, Plan
 from evalyard.testing import Conformance
+from evalyard_lepton import states
 from tests.plugins.lepton.service.server import Service
 
 
@@ -44,6 +45,10 @@ class TestLepton(Conformance):
                     if file.is_file() and run_dir.parent.name == "runs":
                         return file.read_bytes()
         return given.read_bytes()
+
+    def observation_of(self, word: str) -> Observation:
+        """Look a word up as the executor does."""
+        return states.live(word)
 
     def spoil(self, plan: Plan) -> None:
         """Let the service refuse a job of this name."""

@@ -7,7 +7,9 @@ from attrs import evolve
 
 from evalyard import BackendError, JobState, NeedKind, Observation
 from evalyard.orchestrator.steps import Provision
-from evalyard.testing.rig import BEAT, Trial, wait_until
+from evalyard.testing.patience import wait_until
+from evalyard.testing.rig import BEAT
+from evalyard.testing.trial import Trial
 from tests.plugins.lepton.desk import LEAVE, SERVE, Desk
 from tests.plugins.lepton.service.server import Service
 

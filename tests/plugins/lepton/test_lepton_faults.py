@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from evalyard import BackendError, Handle, JobState, LaunchError, NeedKind, Transient
-from evalyard.testing.rig import BEAT, Trial, wait_until
+from evalyard.testing.patience import wait_until
+from evalyard.testing.rig import BEAT
+from evalyard.testing.trial import Trial
 from evalyard_lepton import jobs
 from evalyard_lepton.gateway import workspace
 from tests.plugins.lepton.desk import LEAVE, SERVE, Desk

@@ -6,7 +6,7 @@ import json
 import signal
 
 from evalyard import JobState, NeedKind
-from evalyard.testing.rig import wait_until
+from evalyard.testing.patience import wait_until
 from tests.cli.yard import Yard, until
 from tests.plugins.lepton.desk import LEAVE, SERVE, Desk, config
 from tests.plugins.lepton.service.server import Service

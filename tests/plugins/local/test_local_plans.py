@@ -25,7 +25,7 @@ from evalyard import (
     server_script,
     with_server_script,
 )
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard_local.plans import plan_job
 from evalyard_local.settings import Pull, Settings
 from tests.plugins.local.attempts import MARK, make_job, make_server

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from evalyard import EndpointSpec, Handle, Harness, Job, Mount, PlannedFile, ResultFile, Server, TaskSpec
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 
 MARK = "0123456789abcdef0123456789abcdef"
 OTHER_MARK = "fedcba9876543210fedcba9876543210"

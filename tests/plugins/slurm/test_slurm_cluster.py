@@ -10,7 +10,7 @@ from attrs import evolve
 
 from evalyard import BackendError, Context, Handle, JobState, LaunchError, Need, NeedKind, Plan, PlannedFile, Transient
 from evalyard.batch.logs import Logs
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard.secrets import SecretSource
 from evalyard_slurm.system import CLUSTER
 from tests.plugins.slurm.jobs import MARK, OTHER_MARK

@@ -85,6 +85,9 @@ def test_no_command_holds_what_would_break_an_argument() -> None:
         ("slurmstepd-n1: error: *** STEP 7.0 CANCELLED ***", ""),
         ("0: slurmstepd-n1: error: *** STEP 7.0 CANCELLED ***", ""),
         ("srun: error: n1: task 0: Killed", ""),
+        ("slurmstepd-n1: error: Detected 1 oom-kill event(s) in StepId=7.0. Some of your processes", "out of memory"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0. Some of the step tasks", "out of memory"),
+        ("Detected 1 oom-kill event(s), says the server", "Detected 1 oom-kill event(s), says the server"),
     ],
 )
 def test_what_slurm_says_in_a_servers_log_is_not_the_servers(line: str, words: str) -> None:

@@ -11,6 +11,7 @@ NAME = "ey-a1b2c3d4-1-1"
 NOW = "2026-01-02T03:04:05"
 LONG_AGO = "2026-01-02T02:00:00"
 EXIT = ExitRecord(attempt=1, exit_code=0, mark=MARK, ended_at="2026-01-02T03:04:04Z")
+START = StartRecord(attempt=1, mark=MARK, by_hand=False, pid=1, started_at="2026-01-02T03:00:00Z")
 
 
 def row(word: str, reason: str = "None", ended_at: str = LONG_AGO, name: str = NAME, exit_code: str = "") -> JobRow:
@@ -32,6 +33,10 @@ def seen(
     job: JobRow | None = None, exit_record: ExitRecord | None = None, why: tuple[str, str] | None = None
 ) -> object:
     return observe(handle(), answer(job, exit_record, why))
+
+
+def seen_after_its_start(job: JobRow, start: StartRecord = START) -> object:
+    return observe(handle(), evolve(answer(job), starts={NAME: start}))
 
 
 @pytest.mark.parametrize(
@@ -72,10 +77,20 @@ ENDS: dict[str, tuple[JobRow, JobState, str]] = {
         "its deadline passed before it could end",
     ),
     "the walltime": (row("TIMEOUT", "TimeLimit"), JobState.TIMED_OUT, "it met the walltime"),
-    "somebody with scancel": (
+    "somebody before it began": (
         row("CANCELLED by 1000"),
         JobState.CANCELLED,
-        "cancelled by user 1000 with scancel",
+        "cancelled by user 1000 with scancel before it began; if nobody did that, why is in /run/smoke/slurm-7.log",
+    ),
+    "a node that could not start it": (
+        row("CANCELLED"),
+        JobState.CANCELLED,
+        "cancelled before it began; if nobody did that, why is in /run/smoke/slurm-7.log",
+    ),
+    "a job that it waited for": (
+        row("CANCELLED", "DependencyNeverSatisfied"),
+        JobState.CANCELLED,
+        "cancelled before it began (DependencyNeverSatisfied)",
     ),
     "a folder that is not there, by the queue": (
         row("FAILED", "JobLaunchFailure"),
@@ -122,6 +137,15 @@ def test_a_job_that_waits_says_for_what(reason: str, told: str) -> None:
     assert seen(row("PENDING", reason, ended_at="")) == Observation(state=JobState.QUEUED, reason=told)
 
 
+def test_a_job_whose_nodes_boot_says_so() -> None:
+    assert seen(row("CONFIGURING")) == Observation(state=JobState.QUEUED, reason="its nodes are made ready")
+
+
+def test_who_cancelled_what_had_begun_is_told() -> None:
+    cancelled = Observation(state=JobState.CANCELLED, reason="cancelled by user 1000 with scancel")
+    assert seen_after_its_start(row("CANCELLED by 1000")) == cancelled
+
+
 def test_a_word_that_nobody_knows_is_unknown_and_named() -> None:
     assert seen(row("NEWER_WORD")) == Observation(state=JobState.UNKNOWN, reason="Slurm calls its state 'NEWER_WORD'")
 
@@ -156,6 +180,34 @@ def test_a_job_that_slurm_puts_back_into_its_queue_is_over() -> None:
         reason="Slurm stopped it and put it back into its queue; resume the run to try again",
         exit=STOPPED,
     )
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        row("PENDING", "job requeued in held state"),
+        row("SPECIAL_EXIT", "job requeued in special exit state"),
+        row("REQUEUE_HOLD"),
+    ],
+    ids=lambda job: str(job.word),
+)
+def test_a_job_that_slurm_says_it_put_back_is_over_though_it_left_no_word(job: JobRow) -> None:
+    reason = "Slurm stopped it and put it back into its queue; resume the run to try again"
+    assert seen_after_its_start(job) == Observation(state=JobState.FAILED, reason=reason)
+
+
+def test_a_job_that_no_node_could_start_is_not_waited_for_while_it_is_held() -> None:
+    assert seen(row("PENDING", "launch failed requeued held")) == Observation(
+        state=JobState.FAILED,
+        reason="Slurm could not start it (launch failed requeued held); resume the run to try again",
+    )
+
+
+def test_a_job_that_begins_while_it_is_looked_at_is_not_mistaken_for_one_that_was_put_back() -> None:
+    both = Observation(state=JobState.RUNNING, reason="it has begun, and Slurm has it in its queue: Resources")
+    assert seen_after_its_start(row("PENDING", "Resources")) == both
+    waiting = Observation(state=JobState.QUEUED, reason="waits: Resources")
+    assert seen_after_its_start(row("PENDING", "Resources"), evolve(START, mark=OTHER_MARK)) == waiting
 
 
 def test_a_harness_that_was_killed_for_its_memory_is_told_by_slurm() -> None:
@@ -215,8 +267,7 @@ def test_while_accounting_does_not_answer_nothing_is_known_of_what_the_queue_for
 
 
 def test_a_running_job_tells_its_progress_and_when_it_began() -> None:
-    begun = StartRecord(attempt=1, mark=MARK, by_hand=False, pid=1, started_at="2026-01-02T03:00:00Z")
-    running = evolve(answer(row("RUNNING")), starts={NAME: begun}, progress={NAME: "40/100"})
+    running = evolve(answer(row("RUNNING")), starts={NAME: START}, progress={NAME: "40/100"})
     assert observe(handle(), running) == Observation(
         state=JobState.RUNNING, progress="40/100", started_at="2026-01-02T03:00:00Z"
     )

@@ -15,7 +15,7 @@ from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.survey import RunStatus, survey
 from evalyard.preflight.checks import run_findings
 from evalyard.preflight.endpoint import only_model
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.store.history import History
 from evalyard.store.lookup import Selection
 from evalyard.store.runs import Store

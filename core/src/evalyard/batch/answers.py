@@ -13,7 +13,8 @@ from attrs import evolve, field, frozen
 from evalyard.batch.system import BatchSystem, JobRow, one_line
 from evalyard.errors import Transient
 from evalyard.harness.evidence import StartRecord, parse_exit, parse_start
-from evalyard.records import ExitRecord, Handle, Observation
+from evalyard.records.handles import Handle
+from evalyard.records.observations import ExitRecord, Observation
 from evalyard.secrets import redact
 from evalyard.states import JobState
 

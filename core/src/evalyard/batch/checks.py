@@ -9,7 +9,8 @@ from evalyard.batch.answers import Row
 from evalyard.batch.cluster import Cluster
 from evalyard.errors import BackendError
 from evalyard.plugins.context import Context
-from evalyard.records import Finding, Plan, Severity
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.plans import Plan
 
 OUTPUT = "output folder"
 MOUNTS = "mounts"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,19 +12,16 @@ from attrs import evolve, frozen
 
 from evalyard.batch.answers import BatchAnswer, Row, parse_status, queue_in, rows_of, table
 from evalyard.batch.commands import command_text, submit_line
+from evalyard.batch.ending import end_jobs
 from evalyard.batch.evidence import observe
 from evalyard.batch.remote import ask
 from evalyard.batch.system import BatchSystem, JobRow
 from evalyard.errors import BackendError, Transient
 from evalyard.plugins.context import Context
-from evalyard.records import Handle, LaunchError, Need, Observation, Plan
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.observations import Observation
+from evalyard.records.plans import Need, Plan
 from evalyard.states import JobState
-
-GONE_WITHIN_S = 90.0
-"""How long `teardown` waits for jobs to be gone: longer than most clusters take to kill one."""
-SPARED_S = 10.0
-"""How long a job that has written its result is left to end by itself."""
-LONGEST_PAUSE_S = 3.0
 
 
 @frozen
@@ -155,28 +151,7 @@ class Cluster:
         Raises:
             Transient: the cluster did not answer.
         """
-        jobs = [handle for handle in handles if handle.kind == "job" and (wait or handle.id)]
-        if not jobs:
-            return ()
-        began = time.monotonic()
-        patience_s = min(GONE_WITHIN_S, ctx.remaining_s * 0.8) if wait else 0.0
-        look = self._look(ctx, jobs)
-        asked: set[str] = set()
-        refused: dict[str, str] = {}
-        pause_s = 0.0
-        while look.live:
-            waited_s = time.monotonic() - began
-            spared = look.ended if wait and waited_s < min(SPARED_S, patience_s) else frozenset()
-            due = [handle.id for handle in look.live if handle.name not in spared and handle.id not in asked]
-            if not due and waited_s >= patience_s:
-                break
-            time.sleep(min(pause_s, max(0.0, patience_s - waited_s)))
-            pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5 + 0.1)
-            asked.update(due)
-            look = self._look(ctx, look.live, due)
-            refused |= look.refused
-        live = [evolve(handle, problem=refused.get(handle.id, "")) for handle in look.live]
-        return tuple(handle for handle in live if wait or handle.problem)
+        return end_jobs(self, ctx, handles, wait=wait)
 
     def orphans(self, ctx: Context, known: Mapping[str, str]) -> tuple[Handle, ...]:
         """Return what this launcher has in the queue and is not among `known` (name -> mark).
@@ -244,44 +219,6 @@ class Cluster:
         # Two were submitted for this attempt, and the other one has begun it: the queue was not asked for its number.
         return evolve(seen or Observation(state=JobState.RUNNING), handle=fresh)
 
-    def _look(self, ctx: Context, jobs: Sequence[Handle], due: Sequence[str] = ()) -> _Look:
-        """Ask for the end of these numbers, and look at what has become of all jobs."""
-        lines = [
-            (job.name, job.mark, job.id or "-", job.data.get("attempt", "-"), job.data.get("directory", "-"))
-            for job in jobs
-        ]
-        rows = self.rows(ctx, "end", [ctx.run_dir, *due], lines)
-        said = next((row[1].strip() for row in rows if row[0] == "uncancelled"), None)
-        if said and self.system.passes(said):
-            raise Transient(self.system.plain(said))
-        sent = {row[1] for row in rows if row[0] == "sent"}
-        live = []
-        queue = [row for row in queue_in(self.system, rows) if not self.system.state_of(row.word).final]
-        for job in jobs:
-            # Numbers are given again when a scheduler loses its memory: a job is ours if it also has our name.
-            held = [row.id for row in queue if row.belongs_to(job.name) and (row.id == job.id or not job.id)]
-            if job.id or job.name in sent:
-                live += [_with_number(job, number) for number in held]
-        ended = frozenset(row[1] for row in rows if row[0] == "ended")
-        return _Look(live=live, ended=ended, refused={} if said is None else self._refused(said, due))
-
-    def _refused(self, said: str, due: Sequence[str]) -> dict[str, str]:
-        """Return the numbers whose end was refused, with why: those that are named there, or all."""
-        words = self.system.plain(said) or f"{self.system.cancel[0]} failed, and gave no reason"
-        named = [number for number in due if re.search(rf"(?<!\w){re.escape(number)}(?!\w)", said)]
-        return dict.fromkeys(named or due, words)
-
-
-@frozen(kw_only=True)
-class _Look:
-    """What has become of jobs that are to end."""
-
-    live: Sequence[Handle]
-    ended: frozenset[str]
-    """Names of those that have written their result."""
-    refused: dict[str, str]
-    """Number -> why the scheduler does not end it; it may have ended by itself meanwhile."""
-
 
 def _is_here(handle: Handle, dest: Path) -> bool:
     """Whether a folder of this machine is the task's own: a disk that the cluster shares with this machine, too."""
@@ -292,12 +229,6 @@ def _is_here(handle: Handle, dest: Path) -> bool:
     except OSError:
         return False
     return sent.startswith(handle.mark)
-
-
-def _with_number(job: Handle, number: str) -> Handle:
-    if job.id:
-        return job
-    return evolve(job, id=number)
 
 
 def _handle(name: str, mark: str, number: str, attempt: str, directory: str) -> Handle:

@@ -6,7 +6,8 @@ from attrs import evolve
 
 from evalyard.batch.answers import BatchAnswer
 from evalyard.batch.system import BatchSystem, JobRow
-from evalyard.records import ExitRecord, Handle, Observation
+from evalyard.records.handles import Handle
+from evalyard.records.observations import ExitRecord, Observation
 from evalyard.states import JobState
 
 _SIGNALLED = 128

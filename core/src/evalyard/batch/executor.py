@@ -13,7 +13,11 @@ from evalyard.batch.plans import plan_batch
 from evalyard.batch.system import BatchSystem
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
-from evalyard.records import Finding, Handle, Job, LaunchError, LogChunk, Need, NeedKind, Observation, Plan
+from evalyard.records.findings import Finding
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.jobs import Job
+from evalyard.records.observations import LogChunk, Observation
+from evalyard.records.plans import Need, NeedKind, Plan
 
 
 class BatchExecutor:

@@ -11,7 +11,8 @@ from evalyard.batch.answers import Row, queue_in, rows_of
 from evalyard.batch.cluster import Cluster
 from evalyard.harness.logs import cut_log
 from evalyard.plugins.context import Context
-from evalyard.records import Handle, LogChunk
+from evalyard.records.handles import Handle
+from evalyard.records.observations import LogChunk
 
 SMALLEST_PIECE = 1 << 16
 """Bytes of a log that are read at least: more than a line has."""

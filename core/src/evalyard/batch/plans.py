@@ -11,7 +11,10 @@ from evalyard.batch.settings import BatchSettings
 from evalyard.batch.system import BatchSystem
 from evalyard.errors import ConfigError
 from evalyard.harness.script import job_script
-from evalyard.records import Harness, Job, Need, NeedKind, Plan, PlannedFile
+from evalyard.records.files import PlannedFile
+from evalyard.records.jobs import Job
+from evalyard.records.plans import Need, NeedKind, Plan
+from evalyard.records.programs import Harness
 from evalyard.secrets import quote
 from evalyard.settings.resources import Walltime
 from evalyard.settings.surroundings import Credentials, Network

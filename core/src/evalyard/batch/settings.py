@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
-from evalyard.records import Connection
+from evalyard.records.connections import Connection
 from evalyard.settings.resources import is_line, is_word
 
 

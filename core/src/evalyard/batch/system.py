@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from evalyard.records import Handle, Observation
+from evalyard.records.handles import Handle
+from evalyard.records.observations import Observation
 from evalyard.states import JobState
 
 if TYPE_CHECKING:

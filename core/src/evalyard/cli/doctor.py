@@ -12,7 +12,7 @@ from evalyard.errors import EXIT_BACKEND, EXIT_OK, EXIT_USAGE
 from evalyard.orchestrator.begin import prepare
 from evalyard.preflight.checks import bare_findings, doctor_findings
 from evalyard.preflight.findings import executor_findings, machine_findings
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 
 
 def doctor(

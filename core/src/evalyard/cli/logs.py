@@ -40,7 +40,7 @@ def logs(
         runs.append((run, numbers))
     several = sum(len(numbers) for _, numbers in runs) > 1
     reader = read_logs(runs, role)
-    _show(reader.tail(tail), several=several)
+    _show(reader.tail(tail, patient=follow), several=several)
     if follow:
         _show(reader.follow(), several=several)
 

@@ -7,7 +7,8 @@ from typing import IO, Any
 
 from evalyard.orchestrator.begin import Prepared
 from evalyard.orchestrator.plan import merged_needs
-from evalyard.records import Need, Plan, PlannedFile
+from evalyard.records.files import PlannedFile
+from evalyard.records.plans import Need, Plan
 from evalyard.store.journal import converter
 
 MACHINERY = "# -------"

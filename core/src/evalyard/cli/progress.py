@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 from evalyard.scoring.document import number
 
 BAR_CELLS = 20

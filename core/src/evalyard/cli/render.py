@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from evalyard.cli.streams import deliver
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.states import JobState
 

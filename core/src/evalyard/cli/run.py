@@ -21,7 +21,7 @@ from evalyard.orchestrator.begin import Prepared, begin, prepare
 from evalyard.orchestrator.run import OpenRun
 from evalyard.preflight.checks import dry_findings
 from evalyard.preflight.findings import worst
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.store.runs import Store
 
 ConfigArgument = Annotated[str | None, Parameter(help="The configuration, as with --config.")]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evalyard.errors import StoreError
 from evalyard.exports.destination import Destination
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard.secrets import SECRETS_FILE, SecretSource, read_env_file, redact, render_env_file
 from evalyard.specs import EnvVars, ValueSource
 

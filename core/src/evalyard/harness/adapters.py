@@ -10,7 +10,7 @@ from evalyard.harness.lm_eval import lm_eval_harness
 from evalyard.harness.nemo import nemo_harness
 from evalyard.harness.places import BESIDE, Places
 from evalyard.harness.smoke_tasks import smoke_harness
-from evalyard.records import Harness
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, TaskSpec
 
 

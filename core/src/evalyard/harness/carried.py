@@ -19,7 +19,10 @@ from attrs import frozen
 from evalyard.harness.evidence import parse_exit
 from evalyard.harness.shell import machinery
 from evalyard.ids import SERVER_FOLDER
-from evalyard.records import ExitRecord, Job, PlannedFile, Server
+from evalyard.records.files import PlannedFile
+from evalyard.records.jobs import Job
+from evalyard.records.observations import ExitRecord
+from evalyard.records.programs import Server
 from evalyard.secrets import quote
 
 STORAGE_VARIABLE = "EVALYARD_STORAGE"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from evalyard.harness.places import HARNESS_INSIDE, INSIDE, JOB_INSIDE
 from evalyard.harness.shell import machinery, program_functions
-from evalyard.records import Job, Mount, Server
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Mount, Server
 from evalyard.secrets import SECRETS_FILE, quote
 
 INSIDE_SCRIPT = "inside.sh"

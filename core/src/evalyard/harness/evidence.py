@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from evalyard.records import ExitRecord
+from evalyard.records.observations import ExitRecord
 
 
 @frozen(kw_only=True)

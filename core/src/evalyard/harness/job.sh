@@ -150,6 +150,19 @@ END
   return 1
 }
 
+# Sets $absent to the folder of a model server whose address nobody has told; $who is then that one.
+find_absent() {
+  absent=
+  while read -r prefix folder _ name _; do
+    if [ -n "$prefix" ] && [ -z "$absent" ] && eval "[ -z \"\${${prefix}_BASE_URL:-}\" ]"; then
+      absent=$folder
+      name_server "$name"
+    fi
+  done <<END
+$servers
+END
+}
+
 await_servers() {
   [ -n "$servers" ] || return 0
   give_up=$(($(date +%s) + ready_timeout))
@@ -241,12 +254,7 @@ record_end() {
 started_at=$(now)
 signal='' reason='' code=0 child='' tee='' watched=''
 if [ -z "${EVALYARD_LAUNCH:-}" ]; then
-  absent=
-  while read -r prefix folder _; do
-    if [ -n "$prefix" ] && [ -z "$absent" ] && eval "[ -z \"\${${prefix}_BASE_URL:-}\" ]"; then absent=$folder; fi
-  done <<END
-$servers
-END
+  find_absent
   # One after the other: with that one there, this script begins anew.
   if [ -n "$absent" ]; then exec sh "$absent/with_server.sh" sh "$(pwd)/run.sh"; fi
 fi
@@ -265,7 +273,11 @@ redirect_output
 say "attempt $attempt of $title$([ "$by_hand" = true ] && echo ' (by hand)')"
 # A signal that came before the traps were there may have left only this.
 if [ -z "$signal" ] && [ -e "attempts/$attempt/stop" ]; then stop TERM; fi
-if prepare && await_servers && [ -z "$signal" ]; then run_program; fi
+find_absent
+if [ -n "$absent" ]; then
+  reason="$who of this job was not started, or nobody told its address"
+  code=78
+elif prepare && await_servers && [ -z "$signal" ]; then run_program; fi
 case $signal in
   TERM) code=143 ;;
   INT) code=130 ;;

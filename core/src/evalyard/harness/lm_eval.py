@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from evalyard.errors import ConfigError
-from evalyard.records import Harness
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, ResultFile, ResultFormat, TaskSpec
 
 PROGRAM = "lm_eval"

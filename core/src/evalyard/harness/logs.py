@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalyard.records import LogChunk
+from evalyard.records.observations import LogChunk
 
 
 def read_log(path: Path, cursor: str, limit: int, *, writer_ended: bool) -> LogChunk:

@@ -14,7 +14,8 @@ from evalyard.errors import ConfigError
 from evalyard.harness.interceptors import adapter_config, lasting_folders
 from evalyard.harness.places import BESIDE, INSIDE, Places
 from evalyard.harness.smoke.yaml_text import to_yaml
-from evalyard.records import Harness, PlannedFile
+from evalyard.records.files import PlannedFile
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, TaskSpec
 
 RUN_CONFIG = "run_config.yml"

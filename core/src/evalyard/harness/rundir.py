@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evalyard.errors import BackendError
-from evalyard.records import Need, PlannedFile
+from evalyard.records.files import PlannedFile
+from evalyard.records.plans import Need
 
 
 def write_run_dir(need: Need, content: Callable[[PlannedFile], str]) -> None:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evalyard.harness.shell import machinery, program_functions, resource, text_functions
-from evalyard.records import Job, Server
+from evalyard.records.jobs import Job
+from evalyard.records.programs import Server
 from evalyard.secrets import quote
 from evalyard.specs import EnvVars, ValueSource
 

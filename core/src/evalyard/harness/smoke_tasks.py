@@ -7,7 +7,7 @@ import shlex
 
 from evalyard.errors import ConfigError
 from evalyard.harness.travelling import FIND_PYTHON, HARNESS_FOLDER, package_files
-from evalyard.records import Harness
+from evalyard.records.programs import Harness
 from evalyard.specs import EndpointSpec, TaskSpec
 
 _OPTIONS = {

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from evalyard.records import PlannedFile
+from evalyard.records.files import PlannedFile
 
 HARNESS_FOLDER = "harness"
 """Where harnesses that travel with the run lie in the run directory."""

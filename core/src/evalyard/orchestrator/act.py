@@ -28,7 +28,8 @@ from evalyard.orchestrator.steps import (
 )
 from evalyard.orchestrator.telling import job_end
 from evalyard.plugins.context import NOTICES
-from evalyard.records import Handle, LaunchError, Need, Plan
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.plans import Need, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event

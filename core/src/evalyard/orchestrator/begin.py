@@ -17,8 +17,7 @@ from evalyard.exports.destination import Destination, check_exports
 from evalyard.exports.variables import keep_variables
 from evalyard.ids import new_mark
 from evalyard.orchestrator.conduct import Conductor
-from evalyard.orchestrator.decide import Situation
-from evalyard.orchestrator.keeper import start_keeper
+from evalyard.orchestrator.keeper import keeper_on_standby, start_keeper
 from evalyard.orchestrator.plan import Attempt, first_attempts, headers, merged_needs, plan_attempts
 from evalyard.orchestrator.run import OpenRun, job_entry, need_entry, open_run
 from evalyard.orchestrator.steps import ENDING_STEPS
@@ -26,7 +25,8 @@ from evalyard.orchestrator.stop import undo
 from evalyard.orchestrator.survey import record_by_hand
 from evalyard.plugins.discovery import load_executor
 from evalyard.plugins.session import Session, open_session
-from evalyard.records import Invocation, Plan
+from evalyard.records.invocations import Invocation
+from evalyard.records.plans import Plan
 from evalyard.specs import RunSpec
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
@@ -169,12 +169,15 @@ def _nothing_to_resume(run: OpenRun, selection: Selection) -> UsageError:
     return UsageError(f"nothing to resume: every job of {run.id} succeeded")
 
 
-def _set_going(run: OpenRun, *, stay: bool) -> Situation:
+def _set_going(run: OpenRun, *, stay: bool) -> None:
     conductor = Conductor(run)
-    situation = conductor.act()
-    if not stay and conductor.remains(situation):
-        start_keeper(run.store, run.id)
-    return situation
+    if stay:
+        conductor.act()
+        return
+    # A keeper takes as long to load as many a launch takes.
+    with keeper_on_standby(run.store, run.id) as standby:
+        if conductor.remains(conductor.act()):
+            start_keeper(run.store, run.id, standby)
 
 
 def _next_attempts(run: OpenRun, selection: Selection) -> tuple[Attempt, ...]:

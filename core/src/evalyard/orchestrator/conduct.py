@@ -14,7 +14,7 @@ from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.signs import Signs
 from evalyard.orchestrator.steps import BRIEF_STEPS, EVERY_STEP, Export, Matter, Step
 from evalyard.orchestrator.watch import look
-from evalyard.records import Observation
+from evalyard.records.observations import Observation
 from evalyard.states import JobState
 from evalyard.store.history import History
 

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from evalyard.ids import server_of, server_title
 from evalyard.orchestrator.steps import Abort, Collect, Export, Launch, Matter, Provision, Release, Settle, Step, Tell
-from evalyard.records import NeedKind, Plan
+from evalyard.records.plans import NeedKind, Plan
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory, NeedHistory
 

@@ -14,7 +14,7 @@ from evalyard.harness.logs import read_log
 from evalyard.ids import server_folder, server_of
 from evalyard.orchestrator.run import OpenRun
 from evalyard.orchestrator.survey import record_by_hand, runs_by_hand
-from evalyard.records import LogChunk
+from evalyard.records.observations import LogChunk
 from evalyard.secrets import redact
 from evalyard.store.layout import job_folder
 
@@ -57,11 +57,26 @@ class Reader:
     sources: tuple[_Source, ...]
     role: str = "client"
 
-    def tail(self, count: int | None) -> Iterator[Line]:
-        """Give what is there now: the last `count` lines of each job, or everything (None)."""
+    def tail(self, count: int | None, *, patient: bool = False) -> Iterator[Line]:
+        """Give what is there now: the last `count` lines of each job, or everything (None).
+
+        Args:
+            patient: whether what cannot be read now is left for `follow`.
+
+        Raises:
+            Transient: a backend did not answer; what the others have was given.
+        """
+        silence: EvalyardError | None = None
         for source in self.sources:
             lines = self._available(source)
-            yield from lines if count is None else deque(lines, maxlen=count)
+            try:
+                yield from lines if count is None else deque(lines, maxlen=count)
+            except EvalyardError as error:
+                if not error.transient:
+                    raise
+                silence = silence or error
+        if silence is not None and not patient:
+            raise silence
 
     def follow(self, wait: Callable[[float], object] = time.sleep) -> Iterator[Line]:
         """Give new lines as they are written, jobs interleaved, until every log has ended."""
@@ -69,9 +84,14 @@ class Reader:
         while not all(source.ended for source in self.sources):
             found = False
             for source in self.sources:
-                for line in self._available(source):
-                    found = True
-                    yield line
+                try:
+                    for line in self._available(source):
+                        found = True
+                        yield line
+                except EvalyardError as error:
+                    if not error.transient:
+                        raise
+                    # Asked again with the same cursor: nothing is lost or repeated.
             wanted = [source.run.invocation.connection.poll_interval_s for source in self.sources if not source.ended]
             if wanted:
                 pause = FASTEST_POLL_S if found else min(pause * 1.5, max(SLOWEST_POLL_S, *wanted))
@@ -81,12 +101,7 @@ class Reader:
         if source.ended:
             return
         while True:
-            try:
-                chunk = _read(source, self.role)
-            except EvalyardError as error:
-                if not error.transient:
-                    raise
-                return  # asked again with the same cursor: nothing is lost or repeated
+            chunk = _read(source, self.role)
             source.ended = chunk.ended
             yield from (Line(job=source.job, task=source.task, text=redact(text)) for text in chunk.lines)
             if chunk.ended or chunk.cursor == source.cursor:

@@ -10,7 +10,8 @@ from evalyard.harness.evidence import attempt_folder, attempts_in, read_exit, re
 from evalyard.ids import split_job_id
 from evalyard.orchestrator.survey import JobStatus, RunStatus
 from evalyard.orchestrator.watch import verdict
-from evalyard.records import JobCard, NeedKind
+from evalyard.records.jobs import JobCard
+from evalyard.records.plans import NeedKind
 from evalyard.scoring.card import CARD_FILE, card_of, parse_card
 from evalyard.scoring.document import ResultsError
 from evalyard.scoring.parse import read_results

@@ -6,11 +6,17 @@ It is the loop of `conduct` and nothing more, so its death loses nothing: host p
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from attrs import frozen
 
 from evalyard.errors import EvalyardError
 from evalyard.orchestrator.conduct import Conductor
@@ -29,25 +35,59 @@ class _Redacting(logging.Formatter):
         return redact(super().format(record))
 
 
-def start_keeper(store: Store, invocation: str) -> None:
-    """Start a keeper, detached from this process and its terminal, and return once it keeps.
+@frozen
+class Standby:
+    """A keeper's process that does nothing yet: `start_keeper` lets it begin; it ends when nobody can any more."""
+
+    log: Path
+    process: subprocess.Popen[bytes]
+    words: IO[bytes]
+    """What it listens to."""
+
+    def begin(self) -> None:
+        """Say that it is wanted."""
+        with contextlib.suppress(BrokenPipeError):  # it is dead, which its exit code tells
+            self.words.write(b"\n")
+            self.words.close()
+
+    def drop(self) -> None:
+        """End it, unless it was begun."""
+        if not self.words.closed:
+            self.process.kill()
+            self.process.communicate()
+
+
+@contextlib.contextmanager
+def keeper_on_standby(store: Store, invocation: str) -> Iterator[Standby]:
+    """Load a keeper, detached from this process and its terminal, while its invocation is being launched."""
+    log = store.folder(invocation) / "keeper.log"
+    with log.open("ab") as stream:
+        # -P: a file of the current folder must not pass for a module of the standard library.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "evalyard.orchestrator.keeper", invocation],
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            env=os.environ | {"EVALYARD_HOME": str(store.home)},
+        )
+    standby = Standby(log, process, cast("IO[bytes]", process.stdin))
+    try:
+        yield standby
+    finally:
+        standby.drop()
+
+
+def start_keeper(store: Store, invocation: str, standby: Standby) -> None:
+    """Let a keeper begin, and return once it keeps.
 
     When the invocation has one already, the new one finds that out and ends.
 
     Raises:
         EvalyardError: it ended at once; the message says where its log is.
     """
-    log = store.folder(invocation) / "keeper.log"
-    with log.open("ab") as stream:
-        # -P: a file of the current folder must not pass for a module of the standard library.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evalyard.orchestrator.keeper", invocation],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-            env=os.environ | {"EVALYARD_HOME": str(store.home)},
-        )
+    standby.begin()
+    process = standby.process
     give_up = time.monotonic() + START_PATIENCE_S
     while not store.has_keeper(invocation):
         ended = process.poll() is not None
@@ -55,7 +95,8 @@ def start_keeper(store: Store, invocation: str) -> None:
             return  # everything was done before we could look
         if ended or time.monotonic() > give_up:
             raise EvalyardError(
-                f"the keeper of {invocation} did not start; its log is {log}", hint=f"evalyard resume {invocation}"
+                f"the keeper of {invocation} did not start; its log is {standby.log}",
+                hint=f"evalyard resume {invocation}",
             )
         time.sleep(0.01)
     # Its life is its own from here on; without this, Python warns that nobody waits for it.
@@ -92,4 +133,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Without a word it is not wanted, or whoever launched is dead, which `status` says.
+    sys.exit(main(sys.argv[1:]) if sys.stdin.buffer.readline() else 0)

@@ -18,7 +18,7 @@ from evalyard.orchestrator.steps import ENDING_STEPS
 from evalyard.plugins.context import CALL_DEADLINE_S, Context
 from evalyard.plugins.discovery import EXECUTORS, installed, load_executor
 from evalyard.plugins.session import Session, open_session
-from evalyard.records import Connection
+from evalyard.records.connections import Connection
 from evalyard.specs import Section
 from evalyard.store.history import History
 from evalyard.store.runs import Store

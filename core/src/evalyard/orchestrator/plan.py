@@ -15,7 +15,11 @@ from evalyard.harness.places import INSIDE
 from evalyard.harness.script import run_all_script
 from evalyard.ids import new_mark, task_folders
 from evalyard.plugins.session import Session
-from evalyard.records import Invocation, Job, JobCard, JobHeader, Need, Plan, PlannedFile, SecretRef, Server
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.jobs import Job, JobCard
+from evalyard.records.plans import Need, Plan
+from evalyard.records.programs import Server
 from evalyard.scoring.card import CARD_FILE, card_for, render_card, with_card
 from evalyard.secrets import SECRETS_FILE
 from evalyard.serving.auxiliary import addresses, auxiliary_servers, endpoint_with_servers, with_servers

@@ -11,7 +11,9 @@ from attrs import define, field
 
 from evalyard.plugins.context import CALL_DEADLINE_S, Context
 from evalyard.plugins.session import Session, open_session
-from evalyard.records import Handle, Invocation, NeedKind, Plan
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation
+from evalyard.records.plans import NeedKind, Plan
 from evalyard.secrets import SecretSource, learn_saved
 from evalyard.store.history import History
 from evalyard.store.journal import Entry, Event

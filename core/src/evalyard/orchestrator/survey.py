@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
 from attrs import evolve, frozen
 
 from evalyard.errors import EvalyardError
@@ -15,7 +14,8 @@ from evalyard.orchestrator.decide import Situation, ends_to_collect, ends_to_tel
 from evalyard.orchestrator.exported import ExportStatus, export_lines, export_statuses
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles, open_run
 from evalyard.orchestrator.watch import look, verdict
-from evalyard.records import Invocation, Observation
+from evalyard.records.invocations import Invocation
+from evalyard.records.observations import Observation
 from evalyard.states import JobState
 from evalyard.store.history import Attempt, History, JobHistory
 from evalyard.store.journal import Entry, Event
@@ -289,6 +289,8 @@ def _by_hand(job: JobHistory, folder: Path) -> Iterable[Entry]:
 
 def runs_by_hand(pid: int) -> bool:
     """Whether the script of an attempt by hand still runs on this machine."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and any("run.sh" in word for word in process.cmdline())

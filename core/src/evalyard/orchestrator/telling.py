@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from evalyard.harness.evidence import attempt_folder
 from evalyard.ids import job_id
-from evalyard.records import Invocation, JobEnd
+from evalyard.records.invocations import Invocation
+from evalyard.records.observations import JobEnd
 from evalyard.store.history import Attempt
 from evalyard.store.layout import job_folder
 from evalyard.store.runs import Store

@@ -17,7 +17,7 @@ from evalyard.errors import EvalyardError
 from evalyard.harness.evidence import attempt_folder
 from evalyard.ids import backend_name, server_folder, server_of, server_title
 from evalyard.orchestrator.run import OpenRun, job_entry, known_handles
-from evalyard.records import ExitRecord, Observation
+from evalyard.records.observations import ExitRecord, Observation
 from evalyard.secrets import redact
 from evalyard.states import JobState, may_follow
 from evalyard.store.history import Attempt, History

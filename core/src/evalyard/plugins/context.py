@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from evalyard.records import Connection, PlannedFile
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile
 from evalyard.secrets import SecretSource, render_env_file
 
 NOTICES = "evalyard.notices"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ class LoadFailure:
 
     plugin: Installed
     reason: str
+    remedy: str = ""
+    """What to do about it; empty = nothing better is known than a newer release."""
 
 
 def installed(group: str) -> tuple[Installed, ...]:
@@ -75,7 +78,11 @@ def load_executor(name: str) -> type[Any]:
     executor = _load(EXECUTORS, name, what=f"execution.type '{name}'", absent=_absent_executor)
     missing = sorted(hook for hook in hookspecs.REQUIRED if not implements(executor, hook))
     if missing:
-        raise PluginError(f"executor '{name}' does not implement {', '.join(missing)}; its package is incomplete")
+        unmarked = [hook for hook in missing if hasattr(executor, hook)]
+        raise PluginError(
+            f"executor '{name}' does not implement {', '.join(missing)}; its package is incomplete",
+            hint=f"mark with @hookimpl what is there already: {', '.join(unmarked)}" if unmarked else None,
+        )
     settings = getattr(executor, "Settings", None)
     if not (isinstance(settings, type) and attrs.has(settings)) or not hasattr(settings, "connection"):
         raise PluginError(f"executor '{name}' has no attrs class `Settings` with a method `connection()`")
@@ -126,7 +133,7 @@ def check_executors() -> tuple[Installed | LoadFailure, ...]:
         try:
             load_executor(plugin.name)
         except PluginError as error:
-            results.append(LoadFailure(plugin=plugin, reason=error.message))
+            results.append(LoadFailure(plugin=plugin, reason=error.message, remedy=error.hint or ""))
         else:
             results.append(plugin)
     return tuple(results)
@@ -155,13 +162,36 @@ def _load(group: str, name: str, *, what: str, absent: Callable[[str], PluginErr
         ) from error
     if not isinstance(loaded, type):
         raise PluginError(f"{what}: {plugin.target} of package {plugin.package} is not a class")
-    api = getattr(loaded, "api", None)
+    api, who = getattr(loaded, "api", None), f"package {plugin.package} {plugin.version}"
     if api != API:
         raise PluginError(
-            f"{what}: package {plugin.package} {plugin.version} is written for API {api}; this evalyard has API {API}",
+            f"{what}: {who} is written for API {api!r}; this evalyard has API {API}",
             hint=f"pip install --upgrade {PROJECT} {plugin.package}",
         )
+    if group != EXPORTERS and (misfit := _misfit(loaded)):
+        raise PluginError(f"{what}: {who}: a hook does not fit its specification: {misfit}")
     return loaded
+
+
+def _misfit(plugin: type[Any]) -> str:
+    """Return what is wrong with a class's hooks; empty = they fit."""
+    known = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{PROJECT}_spec")}
+    for name in dir(plugin):
+        method: Any = getattr(plugin, name, None)
+        if options := getattr(method, f"{PROJECT}_impl", None):
+            hook = options.get("specname") or name
+            if hook not in known:
+                close = difflib.get_close_matches(hook, known, n=1)
+                return f"unknown hook '{hook}'" + (f"; did you mean '{close[0]}'?" if close else "")
+            given = inspect.signature(known[hook]).parameters
+            wanted = list(inspect.signature(method).parameters.values())
+            if inspect.isfunction(inspect.getattr_static(plugin, name)):
+                del wanted[:1]  # self
+            wanted = [one for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD and one.default is one.empty]
+            strange = [one.name for one in wanted if one.name not in given]
+            if strange:
+                return f"'{hook}' wants {', '.join(strange)}; it is handed {', '.join(given)}"
+    return ""
 
 
 def _absent_executor(name: str) -> PluginError:
@@ -173,7 +203,7 @@ def _absent_exporter(name: str) -> PluginError:
 
 
 def _absent(what: str, name: str, group: str, known: Mapping[str, str]) -> PluginError:
-    names = [plugin.name for plugin in installed(group)]
+    names = list(dict.fromkeys(plugin.name for plugin in installed(group)))
     if name in known:
         return PluginError(f"{what} is not installed", hint=f"pip install {known[name]}")
     close = difflib.get_close_matches(name, {*names, *known}, n=1)

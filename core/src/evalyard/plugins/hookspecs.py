@@ -19,7 +19,11 @@ from evalyard.plugins.markers import hookspec
 
 if TYPE_CHECKING:
     from evalyard.plugins.context import Context
-    from evalyard.records import Finding, Handle, Job, JobEnd, LaunchError, LogChunk, Need, Observation, Plan
+    from evalyard.records.findings import Finding
+    from evalyard.records.handles import Handle, LaunchError
+    from evalyard.records.jobs import Job
+    from evalyard.records.observations import JobEnd, LogChunk, Observation
+    from evalyard.records.plans import Need, Plan
 
 
 @hookspec(firstresult=True)
@@ -39,7 +43,8 @@ def plan(settings: Any, job: Job) -> Plan:
 
     Pure: no network, no subprocess, no clock, nothing written. `settings` is an instance of the executor's `Settings`.
     `launch` later sends exactly this plan. What is known only once a need is there (the URL of a server) is declared
-    in `bindings`, and core puts it into `environment` before `launch`.
+    in `bindings`, and core puts it into `environment` before `launch`. What the executor cannot do for a job, such as
+    starting `job.server`, it refuses with a ConfigError that names the key (`deployment`), and never leaves out.
 
     Example: a batch scheduler renders its script into `files` of a FILES need, and `sbatch ...` into `argv`.
     """

@@ -14,7 +14,7 @@ from evalyard.errors import EvalyardError, PluginError, Transient
 from evalyard.plugins import hookspecs
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import PROJECT
-from evalyard.records import JobEnd
+from evalyard.records.observations import JobEnd
 
 
 @define(eq=False)

@@ -20,18 +20,12 @@ from evalyard.plugins.context import Context
 from evalyard.plugins.discovery import implements, load_executor, load_extension
 from evalyard.plugins.listeners import listeners_among, tell
 from evalyard.plugins.markers import PROJECT
-from evalyard.records import (
-    Connection,
-    Finding,
-    Handle,
-    Job,
-    JobEnd,
-    LaunchError,
-    LogChunk,
-    Need,
-    Observation,
-    Plan,
-)
+from evalyard.records.connections import Connection
+from evalyard.records.findings import Finding
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.jobs import Job
+from evalyard.records.observations import JobEnd, LogChunk, Observation
+from evalyard.records.plans import Need, Plan
 from evalyard.specs import Section
 from evalyard.states import JobState
 
@@ -281,5 +275,5 @@ def made_plugin(what: str, cls: type[Any], *arguments: Any) -> Any:
         manager.register(plugin, name=what)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"{what}: a hook does not fit its specification: {error}") from error
+        raise PluginError(f"{what}: a hook does not fit its specification: {' '.join(str(error).split())}") from error
     return plugin

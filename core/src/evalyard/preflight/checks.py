@@ -11,7 +11,9 @@ from evalyard.plugins.discovery import LoadFailure, check_executors
 from evalyard.plugins.session import Session, open_session
 from evalyard.preflight.endpoint import from_elsewhere, reachable
 from evalyard.preflight.findings import endpoint_findings, secret_findings
-from evalyard.records import Connection, Finding, Plan, Severity
+from evalyard.records.connections import Connection
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.plans import Plan
 from evalyard.secrets import SecretSource
 from evalyard.specs import RunSpec
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from attrs import field, frozen
 
 from evalyard.preflight.exchange import NoReply, Reply, Silence, proxy_for
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.secrets import redact
 from evalyard.serving.recipes import OPENAI_PATHS
 

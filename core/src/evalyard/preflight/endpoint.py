@@ -17,7 +17,7 @@ from evalyard.preflight.diagnosis import (
     shown,
 )
 from evalyard.preflight.exchange import NoReply, checked, connect, send
-from evalyard.records import Finding, Severity
+from evalyard.records.findings import Finding, Severity
 from evalyard.secrets import redact
 
 __all__ = ["EndpointError", "ask_models", "from_elsewhere", "models_url", "only_model", "probe", "reachable"]

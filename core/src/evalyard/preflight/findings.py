@@ -17,7 +17,9 @@ from evalyard.orchestrator.plan import secrets_of
 from evalyard.plugins.discovery import LoadFailure, check_executors
 from evalyard.preflight.diagnosis import SUBJECT
 from evalyard.preflight.endpoint import EndpointError, only_model, probe
-from evalyard.records import Finding, Plan, SecretRef, Severity
+from evalyard.records.files import SecretRef
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.plans import Plan
 from evalyard.secrets import SecretSource
 from evalyard.specs import EnvValue, RunSpec, TaskSpec, ValueSource
 from evalyard.store.home import state_home
@@ -58,7 +60,8 @@ def executor_findings() -> tuple[Finding, ...]:
         if isinstance(found, LoadFailure):
             plugin = found.plugin
             subject = f"executor {plugin.name}"
-            findings.append(_error(subject, found.reason, f"pip install --upgrade evalyard {plugin.package}"))
+            remedy = found.remedy or f"pip install --upgrade evalyard {plugin.package}"
+            findings.append(_error(subject, found.reason, remedy))
         else:
             findings.append(_ok(f"executor {found.name}", f"{found.package} {found.version}"))
     return tuple(findings) or (_error("executors", "no executor is installed", "pip install evalyard-local"),)

@@ -13,7 +13,11 @@ from attrs import evolve
 
 import evalyard
 from evalyard.ids import job_id
-from evalyard.records import Harness, Invocation, JobCard, Plan, PlannedFile, Server
+from evalyard.records.files import PlannedFile
+from evalyard.records.invocations import Invocation
+from evalyard.records.jobs import JobCard
+from evalyard.records.plans import Plan
+from evalyard.records.programs import Harness, Server
 from evalyard.scoring.document import number
 from evalyard.specs import EndpointSpec, RunSpec, TaskSpec
 

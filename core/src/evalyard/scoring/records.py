@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from evalyard.records import JobCard
+from evalyard.records.jobs import JobCard
 from evalyard.states import JobState
 
 

@@ -9,7 +9,7 @@ from attrs import evolve
 from evalyard.config.references import MODEL_ID, filled_in, reference
 from evalyard.errors import ConfigError
 from evalyard.ids import SERVER_FOLDER
-from evalyard.records import Server
+from evalyard.records.programs import Server
 from evalyard.serving.recipes import server_for
 from evalyard.specs import AuxiliarySpec, EndpointSpec, TaskSpec, ValueSource
 

@@ -13,7 +13,8 @@ from evalyard.config.deployment_types import DEPLOYMENT_TYPES
 from evalyard.errors import ConfigError
 from evalyard.harness.travelling import FIND_PYTHON, package_files
 from evalyard.ids import SERVER_FOLDER
-from evalyard.records import Mount, SecretRef, Server
+from evalyard.records.files import SecretRef
+from evalyard.records.programs import Mount, Server
 from evalyard.serving.commands import MODEL_SERVERS, cache_exports
 from evalyard.specs import DeploymentSpec, EnvVars, ValueSource
 

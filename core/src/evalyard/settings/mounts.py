@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from evalyard.records import Mount
+from evalyard.records.programs import Mount
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, frozen
 
-from evalyard.records import Job, PlannedFile, SecretRef
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.jobs import Job
 from evalyard.secrets import SECRETS_FILE
 from evalyard.settings.resources import is_line
 

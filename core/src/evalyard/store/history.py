@@ -11,7 +11,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from evalyard.records import Handle, Invocation, NeedKind
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation
+from evalyard.records.plans import NeedKind
 from evalyard.states import JobState, may_follow
 from evalyard.store.journal import Damage, Entry, Event
 

@@ -19,7 +19,8 @@ import cattrs
 from attrs import evolve, frozen
 
 from evalyard.errors import StoreError
-from evalyard.records import Handle, NeedKind
+from evalyard.records.handles import Handle
+from evalyard.records.plans import NeedKind
 from evalyard.secrets import redact
 from evalyard.states import JobState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalyard.harness.evidence import attempt_folder
-from evalyard.records import Invocation, JobHeader
+from evalyard.records.invocations import Invocation, JobHeader
 from evalyard.store.runs import Store
 
 

@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from evalyard.errors import StoreError, Transient
 
 _NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -78,6 +76,8 @@ def await_lock(path: Path, deadline: float) -> Free | None:
 
 
 def _take_lease(path: Path) -> Free | None:
+    import psutil
+
     lease = path.with_suffix(".lease")
     own = json.dumps({"host": platform.node(), "pid": os.getpid(), "began": psutil.Process().create_time()})
     draft = path.with_suffix(f".{os.getpid()}.draft")
@@ -114,6 +114,8 @@ def _look_at_lease(path: Path) -> Free | None:
 
 def _holds(lease: Path) -> bool:
     """Whether a lease is there and its holder may be alive."""
+    import psutil
+
     try:
         holder = json.loads(lease.read_text(encoding="utf-8"))
         if holder["host"] != platform.node():

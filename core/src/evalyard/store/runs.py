@@ -25,7 +25,8 @@ from typing import Any, TypeVar
 
 from evalyard.errors import StoreError
 from evalyard.ids import INVOCATION_PATTERN, new_invocation
-from evalyard.records import Invocation, Plan
+from evalyard.records.invocations import Invocation
+from evalyard.records.plans import Plan
 from evalyard.store import journal
 from evalyard.store.history import History, fold
 from evalyard.store.home import state_home
@@ -90,7 +91,7 @@ class Store:
             (draft / "config.yaml").write_text(config, encoding="utf-8", errors="surrogateescape")
             (draft / "invocation.json").write_text(_dump(invocation), encoding="utf-8", errors="backslashreplace")
             for plan in plans:
-                self._write_plan(draft, plan)
+                _plan_file(draft, plan).write_text(_dump(plan), encoding="utf-8", errors="backslashreplace")
             journal.append(draft / "journal.jsonl", entries)
             draft.rename(self.folder(invocation.id))
         except OSError as error:
@@ -156,8 +157,11 @@ class Store:
 
     def write_plan(self, invocation: str, plan: Plan) -> None:
         """Keep the plan of another attempt."""
+        path = _plan_file(self.folder(invocation), plan)
+        draft = path.with_suffix(f".{os.getpid()}.new")
         try:
-            self._write_plan(self.folder(invocation), plan)
+            draft.write_text(_dump(plan), encoding="utf-8", errors="backslashreplace")
+            draft.replace(path)
         except OSError as error:
             raise StoreError(f"cannot record in {self.folder(invocation)}: {error.strerror}") from error
 
@@ -205,12 +209,10 @@ class Store:
         free()
         return False
 
-    def _write_plan(self, folder: Path, plan: Plan) -> None:
-        number = plan.job.rpartition(".")[2]
-        path = folder / "plans" / f"{number}.{plan.attempt}.json"
-        draft = path.with_suffix(f".{os.getpid()}.new")
-        draft.write_text(_dump(plan), encoding="utf-8", errors="backslashreplace")
-        draft.replace(path)
+
+def _plan_file(folder: Path, plan: Plan) -> Path:
+    number = plan.job.rpartition(".")[2]
+    return folder / "plans" / f"{number}.{plan.attempt}.json"
 
 
 def _dump(record: Any) -> str:

@@ -16,9 +16,11 @@ if "pytest" in sys.modules:
             f"evalyard.testing.claims_{group}"
             for group in ("ends", "faults", "lifecycle", "logs", "needs", "output", "plan", "settings")
         ),
+        "evalyard.testing.patience",
         "evalyard.testing.rig",
         "evalyard.testing.storm",
         "evalyard.testing.sweep",
+        "evalyard.testing.trial",
     )
 
 

@@ -11,10 +11,17 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
+from evalyard.batch.answers import BatchAnswer
+from evalyard.batch.evidence import observe
+from evalyard.batch.system import BatchSystem, JobRow
 from evalyard.errors import EvalyardError
+from evalyard.ids import new_mark
 from evalyard.plugins.discovery import load_executor
-from evalyard.records import Plan
-from evalyard.testing.rig import PATIENCE_S, Rig, rigged
+from evalyard.records.handles import Handle
+from evalyard.records.observations import Observation
+from evalyard.records.plans import Plan
+from evalyard.testing.patience import PATIENCE_S
+from evalyard.testing.rig import Rig, rigged
 from evalyard.testing.weather import Weather, weather
 
 T = TypeVar("T")
@@ -130,6 +137,14 @@ class Claims:
         """Return the permission bits of a file at the backend."""
         return Path(path).stat().st_mode & 0o777
 
+    def observation_of(self, word: str) -> Observation | None:
+        """Return what the executor makes of a word that its backend says of a live job; None = it has no such words.
+
+        Replace it where states are words; of a `BatchExecutor` they are known.
+        """
+        system = getattr(self.loaded(), "system", None)
+        return _in_queue(system, word) if isinstance(system, BatchSystem) else None
+
     def spoil(self, plan: Plan) -> None:
         """Make the backend refuse a provisioned job: here, a file stands where its directory was."""
         shutil.rmtree(plan.directory)
@@ -146,3 +161,10 @@ class Claims:
         """Return how often a harness has begun that runs NOTE_START, in whatever attempt."""
         places = [directory, *(f"{directory}/attempts/{number}" for number in range(1, 5))]
         return sum(len(self.lines_of(f"{place}/artifacts/starts")) for place in places)
+
+
+def _in_queue(system: BatchSystem, word: str) -> Observation | None:
+    """Return what is known of a job of which the queue says this word, and nobody says more."""
+    job = Handle(name="ey-0badcafe-1-1", mark=new_mark(), id="1")
+    answer = BatchAnswer(jobs={job.id: JobRow(id=job.id, name=job.name, word=word)})
+    return observe(system, job, answer) if system.observe is None else system.observe(job, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from evalyard.states import JobState
@@ -9,6 +10,13 @@ from evalyard.store.history import Attempt
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import LEAVE_RESULTS, Rig, stranger, task
 
+WATCHED_S = 5.0
+"""How long a job that said nothing is looked at, unless there is an answer before."""
+_VANISHES = """\
+echo now > "$EVALYARD_OUTPUT_DIR/vanishing"
+kill -9 "$(sed -n 's/.*"pid": \\([0-9][0-9]*\\).*/\\1/p' attempts/1/started.json)"
+exit 9"""
+"""A harness that takes its job script with it, where it can: nobody writes an exit file then."""
 _ENDINGS = {
     "succeeds": LEAVE_RESULTS,
     "leaves nothing": "true",
@@ -46,6 +54,18 @@ class EndClaims(Claims):
         attempt = self.endings(rig)["is killed"]
         assert attempt.state is JobState.FAILED
         assert attempt.reason
+
+    def test_a_job_that_ends_without_a_word_has_not_succeeded(self, rig: Rig) -> None:
+        """Gone, and no exit file: it was killed, or its machine was. Say so, or leave it out of the answer."""
+        trial = rig.trial(task(_VANISHES))
+        (handle,) = trial.begin()
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("vanishing"))), "the harness runs")
+        give_up = time.monotonic() + WATCHED_S
+        seen = trial.observe(handle)
+        while not (seen.state.final or seen.missing) and time.monotonic() < give_up:
+            time.sleep(0.05)
+            seen = trial.observe(handle)
+        assert seen.state is not JobState.SUCCEEDED, "no news is no success"
 
     def test_cancelling_right_after_the_launch_ends_the_job(self, rig: Rig) -> None:
         """What is still in the queue, or about to begin, has to be ended too."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from evalyard.records import Handle
+import pytest
+
+from evalyard.records.handles import Handle
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.rig import Rig
 from evalyard.testing.storm import Storm, StormMaker
 
 _NO_END = "no news is no end"
+_UNLISTED = ("NEVER_HEARD_OF", "COMPLETELY_NEW", "succeeded-maybe", "FAILED?")
+"""Words that no backend says; some look like those that it does."""
 
 
 class FaultClaims(Claims):
@@ -72,6 +76,15 @@ class FaultClaims(Claims):
             assert not seen[storm.live.name].state.final, f"{kind}: {_NO_END}"
             assert seen[storm.ended.name].state in (JobState.SUCCEEDED, JobState.UNKNOWN), kind
 
+    def test_a_word_that_is_not_in_the_table_is_unknown_and_is_shown(self) -> None:
+        """States are a table with an honest bottom: a new release of the backend says words that no table has."""
+        for word in _UNLISTED:
+            seen = self.observation_of(word)
+            if seen is None:
+                pytest.skip("not offered: foreign words")
+            assert seen.state is JobState.UNKNOWN, word
+            assert word in seen.reason, f"{word} is not in the reason: {seen.reason}"
+
     def test_every_call_ends_at_its_deadline_though_the_backend_hangs(self, rig: Rig) -> None:
         """Give each request what is left (`ctx.remaining_s`) as its timeout, and wait in loops until `ctx.deadline`."""
         storm = self.storm(rig)
@@ -105,7 +118,8 @@ class FaultClaims(Claims):
         Nor does a list of arguments: a thousand names go to standard input, or are not named at all.
         """
         storm = self.storm(rig)
-        assert len(storm.many) <= len(storm.few), f"{self.crowd} jobs: {storm.many[:20]}; three: {storm.few}"
+        many, few = ([asked[:200] for asked in every[:20]] for every in (storm.many, storm.few))
+        assert len(storm.many) <= len(storm.few), f"{self.crowd} jobs: {many}; three: {few}"
         assert storm.crowd[storm.live.name].state is JobState.RUNNING, storm.crowd[storm.live.name].reason
         assert storm.crowd[storm.ended.name].state is JobState.SUCCEEDED
         strange = [seen for name, seen in storm.crowd.items() if name not in (storm.live.name, storm.ended.name)]

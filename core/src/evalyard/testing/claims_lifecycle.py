@@ -15,13 +15,16 @@ from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.plugins.context import Context
 from evalyard.plugins.session import Session
-from evalyard.records import Handle, LaunchError, Plan
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.plans import Plan
 from evalyard.states import JobState
 from evalyard.store.journal import converter
 from evalyard.testing.claims import Claims
 from evalyard.testing.faults import LostReply
-from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, stranger, task
+from evalyard.testing.fresh import in_fresh_process
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, stranger, task
 from evalyard.testing.storm import STILL_S
+from evalyard.testing.trial import Trial
 
 
 class LifecycleClaims(Claims):
@@ -110,6 +113,21 @@ class LifecycleClaims(Claims):
         later.logs(context, stored, "client", "", 1 << 16)
         assert later.cancel(context, [stored]) == ()
         assert trial.await_end(handle).state is not JobState.SUCCEEDED
+
+    def test_another_interpreter_sees_and_ends_what_this_one_has_launched(self, rig: Rig) -> None:
+        """`status` and `kill` are programs of their own: what a module remembers of its launches is not there."""
+        self.offered("discovery", there=bool(self.executor))
+        trial = rig.trial(task(rig.beat))
+        trial.begin()
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
+        for what, state in (("look", JobState.RUNNING), ("stop", JobState.CANCELLED)):
+            done = in_fresh_process(rig, "evalyard.testing.sweep_child", str(rig.store.home), trial.run.id, what)
+            assert done.returncode == 0, f"{what}: {done.stderr}"
+            now = trial.attempt()
+            assert now.state is state, f"after a {what} by another interpreter it is {now.state}: {now.reason}"
+        before = self.lines_of(trial.artifact("beat"))
+        time.sleep(STILL_S)
+        assert self.lines_of(trial.artifact("beat")) == before
 
     def test_jobs_of_two_runs_are_seen_in_one_answer(self, rig: Rig) -> None:
         """Core asks about all runs at a connection at once: nothing about a job may be taken from `ctx.run_dir`."""

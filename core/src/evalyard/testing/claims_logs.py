@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from evalyard.orchestrator.follow import read_logs
-from evalyard.records import Handle, LogChunk
+from evalyard.records.handles import Handle
+from evalyard.records.observations import LogChunk
 from evalyard.testing.claims import Claims
-from evalyard.testing.rig import LEAVE_RESULTS, Rig, Trial, stranger, task, wait_until
+from evalyard.testing.patience import wait_until
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, stranger, task
+from evalyard.testing.trial import Trial
 
 TINY_LIMIT = 7
 LONG_LINE = 20_000
+TAIL = 50
 _GROWING = """\
 i=0; while [ "$i" -lt 20 ]; do echo "line-$i is longer than the limit"; i=$((i + 1)); done
 sleep 0.3; echo line-last"""
@@ -36,6 +40,8 @@ class Logs:
     """Two answers to one question."""
     after: LogChunk
     """What comes after the end."""
+    tail: list[str]
+    """The last lines of the third job's, as `logs --tail` gives them."""
     kept: list[str]
     """The first job's, after everything was torn down."""
 
@@ -74,6 +80,12 @@ class LogClaims(Claims):
         rows = [line for line in self.logs_read(rig).followed["large"] if line.startswith("row-")]
         assert len(rows) == self.log_lines
         assert rows == [f"row-{number}" for number in range(self.log_lines)]
+
+    def test_the_tail_of_a_large_log_is_its_last_lines(self, rig: Rig) -> None:
+        """`logs --tail` reads the whole log, whoever has read it before, and shows its end."""
+        logs = self.logs_read(rig)
+        assert logs.tail == logs.followed["large"][-TAIL:]
+        assert f"row-{self.log_lines - 1}" in logs.tail
 
     def test_the_same_cursor_gives_the_same_lines(self, rig: Rig) -> None:
         """Where the reader is stands in the cursor alone: an answer that is lost is asked for again."""
@@ -122,9 +134,10 @@ def _read(rig: Rig, count: int) -> Logs:
     _, cursor = _read_on(trial, handle, 1 << 20, "client")
     after = trial.session.logs(trial.run.context(), handle, "client", cursor, 1 << 20)
     trial.finish()
+    tail = [line.text for line in read_logs([(trial.run, [3])]).tail(TAIL)]
     trial.session.teardown(trial.run.context(), [handle])
     kept = read_to_end(trial, handle, 1 << 16)
-    return Logs(pieces=pieces, followed=followed, again=(again[0], again[1]), after=after, kept=kept)
+    return Logs(pieces=pieces, followed=followed, again=(again[0], again[1]), after=after, tail=tail, kept=kept)
 
 
 def _follow(trial: Trial) -> dict[str, list[str]]:

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 import pytest
 from attrs import frozen
 
-from evalyard.records import Handle, NeedKind
+from evalyard.errors import ConfigError
+from evalyard.records.handles import Handle
+from evalyard.records.plans import NeedKind
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.claims_logs import read_to_end
-from evalyard.testing.rig import LEAVE_RESULTS, Rig, Trial, deployed, task
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, deployed, task
+from evalyard.testing.trial import Trial
 
 _SERVE = """\
 echo started >> "$EVALYARD_OUTPUT_DIR/starts"
@@ -58,6 +61,20 @@ class NeedClaims(Claims):
                 return True
         except (urllib.error.URLError, OSError):
             return False
+
+    def test_a_model_server_is_part_of_the_plan_or_refused_by_name(self, rig: Rig) -> None:
+        """Where no model server is started, `plan` raises ConfigError and says `deployment`: left out in silence, jobs
+        would wait for it in vain."""
+        planned, refused = [], ""
+        try:
+            planned = [rig.dry(task(LEAVE_RESULTS), deployment=deployed(f"exec sleep {number}")) for number in (1, 2)]
+        except ConfigError as error:
+            refused = error.message
+        if planned:
+            assert planned[0] != planned[1], "a `deployment` is left out in silence"
+        else:
+            assert not self.serves, f"refused, in spite of `serves`: {refused}"
+            assert "deployment" in refused, f"what is refused is not named: {refused}"
 
     def test_a_server_for_two_jobs_is_made_once_and_gone_after_the_last(self, rig: Rig) -> None:
         """Declare it as a need: core makes each key once, and releases it after the last job."""

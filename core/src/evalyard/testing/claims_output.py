@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from evalyard.records.handles import Handle, LaunchError
 from evalyard.secrets import SECRETS_FILE
 from evalyard.specs import EnvValue, ValueSource
 from evalyard.states import JobState
 from evalyard.testing.claims import Claims
 from evalyard.testing.claims_logs import read_to_end
+from evalyard.testing.effects import requests
 from evalyard.testing.rig import LEAVE_RESULTS, Rig, task, texts
 
 _AWKWARD = """ "double" 'single' $(echo executed) `echo executed` \\back\\slash\n second line, ünïcode """
+_PROGRAMS = ("os.posix_spawn", "os.system", "subprocess.Popen")
 _SURROUNDINGS = {
     "SLURM_JOB_ID": "4242424242",
     "SLURM_JOB_NAME": "somebody-elses-job",
@@ -72,19 +78,41 @@ class OutputClaims(Claims):
         keep = 'printf %s "$CANARY" > "$EVALYARD_OUTPUT_DIR/.seen" && mv "$EVALYARD_OUTPUT_DIR/.seen" '
         command = f'{keep} "$EVALYARD_OUTPUT_DIR/seen"; sleep 1; {LEAVE_RESULTS}'
         trial = rig.trial(task(command, env=env))
-        (handle,) = trial.begin()
-        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("seen"))), "the harness runs")
-        leaking = [words for words in _command_lines() if token in words]
-        trial.finish()
+        with requests() as asked:
+            (handle,) = trial.begin()
+            rig.wait_until(lambda: bool(self.lines_of(trial.artifact("seen"))), "the harness runs")
+            leaking = [words for words in _command_lines() if token in words]
+            trial.finish()
+        # Those that were over before anybody could look.
+        leaking += [words for words in asked if words.startswith(_PROGRAMS) and token in words]
         assert self.read_file(trial.artifact("seen")).decode() == rig.environ["CLAIM_CANARY"]
         assert leaking == []
-        assert self.file_mode(f"{trial.plans[0].directory}/{SECRETS_FILE}") == 0o600
+        assert f"{self.file_mode(f'{trial.plans[0].directory}/{SECRETS_FILE}'):o}" == "600", "who may read it"
         assert token not in texts([trial.plans, handle, trial.run.history()])
         assert token not in "\n".join(read_to_end(trial, handle, 1 << 16))
         for record in (path for path in rig.store.home.rglob("*") if path.is_file()):
             assert token not in record.read_text(encoding="utf-8", errors="replace"), record
         for file in (file for need in trial.plans[0].needs for file in need.files if not file.secrets):
             assert token not in self.read_file(f"{trial.run.invocation.run_dir}/{file.path}").decode(), file.path
+
+    def test_neither_a_refusal_nor_debug_output_tells_a_secret(self, rig: Rig) -> None:
+        """Errors are shown and stored, and what is logged is shown to others: say names, never a whole environment or
+        command."""
+        token = f"canary-{secrets.token_hex(8)}"
+        rig.environ["CLAIM_CANARY"] = token
+        env = {"CANARY": EnvValue(source=ValueSource.HOST, text="CLAIM_CANARY", where="claims.yaml:1")}
+        trial = rig.trial(*(task(LEAVE_RESULTS, name=name, env=env) for name in ("taken", "refused")))
+        taken, refused = trial.plans
+        with _logged() as said:
+            trial.provision()
+            self.spoil(refused)
+            answers = trial.session.launch(trial.run.context(), trial.plans)
+            handle = answers[taken.name]
+            assert isinstance(handle, Handle), handle
+            trial.await_end(handle)
+        assert isinstance(answers[refused.name], LaunchError)
+        assert token not in repr(answers)
+        assert [words for words in said if token in words] == []
 
     def test_an_unset_secret_is_named_and_nothing_is_launched(self, rig: Rig) -> None:
         """`ctx.content` and `ctx.secret` raise, naming the variable: let it pass."""
@@ -105,6 +133,31 @@ class OutputClaims(Claims):
             brought = trial.session.fetch(trial.run.context(), handle, tmp_path / "home")
             assert "artifacts/results.yml" in brought
             assert (tmp_path / "home" / "artifacts" / "results.yml").read_text(encoding="utf-8") == "results: {}\n"
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
+
+
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """Collect all that is logged by this process, at whatever level."""
+    handler, root = _Kept(), logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield handler.said
+    finally:
+        root.setLevel(before)
+        root.removeHandler(handler)
 
 
 def _command_lines() -> list[str]:

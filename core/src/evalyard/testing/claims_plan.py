@@ -11,7 +11,9 @@ import pytest
 
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.plugins.discovery import EXECUTORS, installed, load_executor
-from evalyard.records import Connection, Severity
+from evalyard.records.connections import Connection
+from evalyard.records.findings import Severity
+from evalyard.states import JobState
 from evalyard.store.journal import converter
 from evalyard.testing.claims import Claims
 from evalyard.testing.effects import effects
@@ -19,7 +21,7 @@ from evalyard.testing.rig import LEAVE_RESULTS, Rig, task
 
 
 class PlanClaims(Claims):
-    """Before anything runs."""
+    """Before anything runs, and as soon as something does."""
 
     def test_it_is_found_by_entry_point_from_metadata_alone(self) -> None:
         """`[project.entry-points."evalyard.executors"]`: listing plugins imports none of them."""
@@ -75,6 +77,15 @@ class PlanClaims(Claims):
         assert [finding for finding in findings if finding.severity is Severity.ERROR] == []
         assert all(finding.subject and finding.message for finding in findings)
         assert trial.session.find(trial.run.context(), trial.marks) == {}
+
+    def test_a_job_that_runs_is_seen_running(self, rig: Rig) -> None:
+        """`status` answers with an Observation for each name. What it cannot say is UNKNOWN, with a reason."""
+        trial = rig.trial(task(rig.beat))
+        (handle,) = trial.begin()
+        rig.wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
+        seen = trial.observe(handle)
+        assert seen.missing or seen.state is not JobState.UNKNOWN, seen.reason
+        rig.wait_until(lambda: trial.observe(handle).state is JobState.RUNNING, "it is seen running")
 
     def test_what_arrives_at_the_backend_is_exactly_the_plan(self, rig: Rig) -> None:
         """Render in `plan`, send in `provision` and `launch`: what --dry-run shows is what runs."""

@@ -14,14 +14,16 @@ from attrs import evolve
 from evalyard.config import structure
 from evalyard.errors import ConfigError, EvalyardError, PluginError
 from evalyard.plugins.session import Session
-from evalyard.records import Handle, NeedKind, Plan
+from evalyard.records.handles import Handle
+from evalyard.records.plans import NeedKind, Plan
 from evalyard.specs import Section
 from evalyard.states import JobState
 from evalyard.store.journal import converter
 from evalyard.testing import stored
 from evalyard.testing.claims import Claims
-from evalyard.testing.rig import LEAVE_RESULTS, Rig, Trial, deployed, task
+from evalyard.testing.rig import LEAVE_RESULTS, Rig, deployed, task
 from evalyard.testing.settings_changed import candidates, paths, replaced
+from evalyard.testing.trial import Trial
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@
 Needs pytest. A claim that cannot hold because a capability is absent fails, unless `not_offered` lists that capability:
 `check`, `deployments`, `discovery`, `fetch`, `orphans`, `outage`. Where the run directory is not on this machine's
 disk, replace `read_file`, `file_mode`, `spoil` and `server_answers`; where the backend is asked otherwise than by
-programs and new connections, replace `weather`.
+programs and new connections, replace `weather`; where it calls states by words, replace `observation_of`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from evalyard.testing.claims_plan import PlanClaims
 from evalyard.testing.claims_settings import SettingClaims
 
 
+# pytest begins with the last one: first what everything else stands on.
 class Conformance(
-    PlanClaims, SettingClaims, LifecycleClaims, EndClaims, FaultClaims, LogClaims, OutputClaims, NeedClaims
+    NeedClaims, OutputClaims, LogClaims, FaultClaims, EndClaims, LifecycleClaims, SettingClaims, PlanClaims
 ):
     """Subclass it as `Test...`.
 

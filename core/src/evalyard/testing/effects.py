@@ -60,7 +60,10 @@ def effects() -> Iterator[list[str]]:
 
 @contextmanager
 def requests() -> Iterator[list[str]]:
-    """Collect what this process asks of others, in whatever thread: a line for every program, connection, request."""
+    """Collect what this process asks of others, in whatever thread: a line for every program, connection, request.
+
+    A line begins with the name of the event, and goes on with whatever was handed over.
+    """
     _install()
     found: list[str] = []
     _asked.append(found)
@@ -80,7 +83,7 @@ def _install() -> None:
 def _notice(event: str, arguments: tuple[Any, ...]) -> None:
     if _asked and event in _ASKING:
         for one in _asked:
-            one.append(f"{event} {str(arguments[:2])[:200]}")
+            one.append(f"{event} {arguments[:2]}")
     if not _seen or (found := _seen.get(threading.get_ident())) is None:
         return
     if event == "open":

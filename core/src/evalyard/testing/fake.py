@@ -17,21 +17,13 @@ from evalyard.harness.script import job_script, server_script, with_server_scrip
 from evalyard.ids import SERVER_FOLDER
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import API, hookimpl
-from evalyard.records import (
-    Binding,
-    Connection,
-    Finding,
-    Handle,
-    Job,
-    LaunchError,
-    LogChunk,
-    Need,
-    NeedKind,
-    Observation,
-    Plan,
-    PlannedFile,
-    Severity,
-)
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile
+from evalyard.records.findings import Finding, Severity
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.jobs import Job
+from evalyard.records.observations import LogChunk, Observation
+from evalyard.records.plans import Binding, Need, NeedKind, Plan
 from evalyard.testing.fake_backend import (
     HOST,
     Booked,

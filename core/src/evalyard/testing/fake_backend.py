@@ -18,7 +18,10 @@ from attrs import define, field
 
 from evalyard.errors import InvalidJob, Transient
 from evalyard.harness.evidence import read_exit, read_start
-from evalyard.records import Connection, Handle, LogChunk, Need, Observation
+from evalyard.records.connections import Connection
+from evalyard.records.handles import Handle
+from evalyard.records.observations import LogChunk, Observation
+from evalyard.records.plans import Need
 from evalyard.states import JobState
 
 HOST = "127.0.0.1"

@@ -7,7 +7,8 @@ from collections.abc import Generator, Mapping, Sequence
 from evalyard.errors import Transient
 from evalyard.plugins.context import Context
 from evalyard.plugins.markers import hookimpl
-from evalyard.records import Handle, LaunchError, Plan
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.plans import Plan
 
 
 class LostReply:

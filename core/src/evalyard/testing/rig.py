@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,19 @@ from typing import Any
 from attrs import define, evolve, field
 
 from evalyard.config import structure
-from evalyard.errors import EvalyardError
-from evalyard.ids import backend_name, new_mark
-from evalyard.orchestrator.conduct import Conductor
+from evalyard.ids import new_mark
 from evalyard.orchestrator.plan import Attempt as Planned, first_attempts, headers, plan_attempts
 from evalyard.orchestrator.run import OpenRun
-from evalyard.orchestrator.steps import Provision
-from evalyard.orchestrator.stop import stop
 from evalyard.plugins.session import Session
-from evalyard.records import Handle, Invocation, NeedKind, Observation, Plan
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation
+from evalyard.records.plans import Plan
 from evalyard.specs import CommandSpec, DeploymentSpec, EndpointSpec, EnvValue, RunSpec, Section, ServerPaths, TaskSpec
-from evalyard.store.history import Attempt, History
 from evalyard.store.journal import Entry, Event
-from evalyard.store.lookup import Selection
 from evalyard.store.runs import Store
+from evalyard.testing.patience import PATIENCE_S, wait_until
+from evalyard.testing.trial import Trial
 
-PATIENCE_S = 60.0
-"""How long anything here is waited for, unless an author says otherwise: far longer than a healthy backend needs."""
 LEAVE_RESULTS = 'echo "results: {}" > "$EVALYARD_OUTPUT_DIR/results.yml"'
 """Shell text of a harness that succeeds."""
 NOTE_START = 'echo started >> "$EVALYARD_OUTPUT_DIR/starts"'
@@ -55,112 +50,6 @@ def deployed(command: str) -> DeploymentSpec:
     return DeploymentSpec(
         type="generic", command=command, served_model_name="model", port=0, endpoints=ServerPaths(health="/")
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for a condition.
-
-    Raises:
-        AssertionError: it did not come true in time.
-    """
-    give_up = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < give_up, f"after {patience_s:.0f} s still not: {what}"
-        time.sleep(0.02)
-
-
-@define(kw_only=True)
-class Trial:
-    """One run: planned and on record; nothing of it was sent yet."""
-
-    run: OpenRun
-    spec: RunSpec
-    settings: Any
-    plans: tuple[Plan, ...]
-    patience_s: float = PATIENCE_S
-    conductor: Conductor = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.conductor = Conductor(self.run)
-
-    @property
-    def session(self) -> Session:
-        """The executor."""
-        return self.run.session
-
-    @property
-    def marks(self) -> dict[str, str]:
-        """Backend name of each job -> its mark."""
-        return {plan.name: plan.mark for plan in self.plans}
-
-    def plan_again(self) -> tuple[Plan, ...]:
-        """Ask the executor for the same plans once more."""
-        same = [Planned(number=number, mark=plan.mark) for number, plan in enumerate(self.plans, start=1)]
-        return plan_attempts(self.spec, self.session, self.settings, self.run.invocation, same)
-
-    def provision(self) -> None:
-        """Make what the jobs need, and start none of them."""
-        self.conductor.act((Provision,))
-        for need in self.run.history().needs:
-            assert need.latest.handle is not None, f"{need.key} was not provisioned: {need.latest.reason}"
-
-    def begin(self) -> list[Handle]:
-        """Provision and launch as `run` does; return the handles of the jobs."""
-        self.conductor.act()
-        attempts = [job.latest for job in self.run.history().jobs]
-        for attempt in attempts:
-            assert attempt.handle is not None, f"a job was not launched: {attempt.reason}"
-        return [attempt.handle for attempt in attempts if attempt.handle is not None]
-
-    def finish(self) -> History:
-        """See the run through as `run --wait` does.
-
-        Raises:
-            AssertionError: it has not ended in time.
-        """
-        give_up = time.monotonic() + self.patience_s
-
-        def still_patient(history: History) -> None:
-            states = [(job.latest.state.value, job.latest.reason) for job in history.jobs]
-            assert time.monotonic() < give_up, f"the run has not ended after {self.patience_s:.0f} s: {states}"
-
-        return self.conductor.see_through(still_patient)
-
-    def cancel(self) -> None:
-        """End all jobs as `kill` does; nothing may be left."""
-        assert stop(self.run, Selection(invocation=self.run.id)) == {}
-
-    def attempt(self, number: int = 1) -> Attempt:
-        """Return what is on record of a job."""
-        return self.run.history().job(number).latest
-
-    def observe(self, handle: Handle) -> Observation:
-        """Ask the executor about one job."""
-        return self.session.status(self.run.context(), [handle])[handle.name]
-
-    def await_end(self, handle: Handle) -> Observation:
-        """Ask about a job until it has ended."""
-        wait_until(lambda: self.observe(handle).state.final, f"{handle.name} has ended", self.patience_s)
-        return self.observe(handle)
-
-    def artifact(self, name: str, number: int = 1) -> str:
-        """Return where a job leaves an artifact, on the backend."""
-        return f"{self.plans[number - 1].directory}/artifacts/{name}"
-
-    def need_handles(self, kind: NeedKind) -> list[Handle]:
-        """Return the handles of needs of a kind."""
-        handles = [need.latest.handle for need in self.run.history().needs if need.latest.kind is kind]
-        return [handle for handle in handles if handle is not None]
-
-    def close(self) -> None:
-        """End whatever this run started, recorded or not."""
-        names = dict(self.marks)
-        for need in self.run.history().needs:
-            names[backend_name(self.run.id, need.key, need.latest.number)] = need.latest.mark
-        # A broken executor may refuse this as well; its claims have failed by then.
-        with contextlib.suppress(EvalyardError):
-            found = self.session.find(self.run.context(), names)
-            self.session.teardown(self.run.context(), list(found.values()))
 
 
 @define(kw_only=True)

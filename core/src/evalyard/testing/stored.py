@@ -11,7 +11,9 @@ from typing import Any
 from attrs import frozen
 
 from evalyard.plugins.discovery import EXECUTORS, installed
-from evalyard.records import Connection, Handle, Plan
+from evalyard.records.connections import Connection
+from evalyard.records.handles import Handle
+from evalyard.records.plans import Plan
 from evalyard.store.journal import converter
 
 kept_in: list[Path] = []

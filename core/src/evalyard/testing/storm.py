@@ -17,10 +17,12 @@ from evalyard.ids import backend_name, new_mark
 from evalyard.orchestrator.plan import merged_needs
 from evalyard.orchestrator.watch import changes
 from evalyard.plugins.context import Context
-from evalyard.records import Handle, LaunchError, Observation
+from evalyard.records.handles import Handle, LaunchError
+from evalyard.records.observations import Observation
 from evalyard.store.history import Attempt
 from evalyard.testing.effects import requests
-from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, strangers, task
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, strangers, task
+from evalyard.testing.trial import Trial
 from evalyard.testing.weather import Weather
 
 OUTAGE_S = (1.0, 60.0, 600.0, 6 * 3600.0)

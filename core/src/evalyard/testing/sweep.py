@@ -18,21 +18,20 @@ import pkgutil
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from evalyard.states import JobState
-from evalyard.store.history import Attempt
 from evalyard.testing.claims import Claims
+from evalyard.testing.fresh import in_fresh_process
 from evalyard.testing.killpoints import KillPoint, points
-from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, Trial, deployed, task
+from evalyard.testing.rig import LEAVE_RESULTS, NOTE_START, Rig, deployed, task
 from evalyard.testing.storm import STILL_S
+from evalyard.testing.trial import Trial
 
-LONGEST_S = 120.0
-"""How long a process that is watched line by line may take."""
 _SERVE = 'exec "${EVALYARD_PYTHON:-python3}" -m http.server "$PORT" --bind "$HOST"'
 
 
@@ -57,13 +56,14 @@ class Sweep(Claims):
         for point in self._points(rig, self._planned, "run"):
             trial = self._planned(rig)
             self._drive(rig, trial, "run", "--kill", str(point))
-            trial.finish()
+            with _told(point):
+                trial.finish()
             attempt = trial.attempt()
             if (attempt.state, attempt.reason) != (JobState.SUCCEEDED, ""):
                 wrong.append(f"{point}: {attempt.state}: {attempt.reason}")
             if (starts := self.starts(trial.plans[0].directory)) != 1:
                 wrong.append(f"{point}: started {starts} times")
-            wrong += [f"{point}: not released: {need.key}" for need in trial.run.history().needs if _held(need.latest)]
+            wrong += _unreleased(point, trial)
         assert wrong == []
 
     def test_a_cancel_that_is_killed_at_any_line_is_made_good(self, rig: Rig) -> None:
@@ -72,20 +72,22 @@ class Sweep(Claims):
         for point in self._points(rig, self._running, "stop"):
             trial = self._running(rig)
             self._drive(rig, trial, "stop", "--kill", str(point))
-            trial.cancel()
+            with _told(point):
+                trial.cancel()
             if trial.attempt().state is not JobState.CANCELLED:
                 wrong.append(f"{point}: {trial.attempt().state}: {trial.attempt().reason}")
             before = self.lines_of(trial.artifact("beat"))
             time.sleep(STILL_S)
             if self.lines_of(trial.artifact("beat")) != before:
                 wrong.append(f"{point}: the harness lives")
+            wrong += _unreleased(point, trial)
         assert wrong == []
 
-    def _planned(self, rig: Rig) -> Trial:
-        return rig.trial(task(f"{NOTE_START}; {LEAVE_RESULTS}"), deployment=deployed(_SERVE) if self.serves else None)
+    def _planned(self, rig: Rig, command: str = f"{NOTE_START}; {LEAVE_RESULTS}") -> Trial:
+        return rig.trial(task(command), deployment=deployed(_SERVE) if self.serves else None)
 
     def _running(self, rig: Rig) -> Trial:
-        trial = rig.trial(task(rig.beat))
+        trial = self._planned(rig, rig.beat)
         trial.begin()
         rig.wait_until(lambda: bool(self.lines_of(trial.artifact("beat"))), "the harness runs")
         return trial
@@ -105,22 +107,22 @@ class Sweep(Claims):
     def _drive(self, rig: Rig, trial: Trial, what: str, *options: str) -> subprocess.CompletedProcess[str]:
         watched = [word for package in self._packages() for word in ("--watch", package)]
         target = ["evalyard.testing.sweep_child:main", str(rig.store.home), trial.run.id, what]
-        done = subprocess.run(
-            [sys.executable, "-m", "evalyard.testing.killpoints", *watched, *options, *target],
-            # The paths of this process: an executor of a test module is found there too.
-            env={**os.environ, **rig.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_S,
-            check=False,
-        )
+        done = in_fresh_process(rig, "evalyard.testing.killpoints", *watched, *options, *target)
         # A last poll of the count may not come again: then it has ended by itself.
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         return done
 
     def _packages(self) -> tuple[str, ...]:
         return self.watched or tuple(packages_behind(self.loaded()))
+
+
+@contextmanager
+def _told(point: KillPoint) -> Iterator[None]:
+    """Say with what goes wrong at which line the process had died."""
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"killed before {point}: {error}") from error
 
 
 def packages_behind(executor: type[Any]) -> Iterator[str]:
@@ -144,5 +146,7 @@ def packages_of(package: str) -> Iterator[str]:
                 yield found.name
 
 
-def _held(need: Attempt) -> bool:
-    return need.sent and not need.released and not need.kind.lasting
+def _unreleased(point: KillPoint, trial: Trial) -> list[str]:
+    """Say which needs are not known to be gone, of those that do not outlive a run."""
+    needs = [need for need in trial.run.history().needs if need.latest.sent and not need.latest.kind.lasting]
+    return [f"{point}: not released: {need.key}" for need in needs if not need.latest.released]

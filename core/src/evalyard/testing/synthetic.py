@@ -8,7 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from evalyard.ids import backend_name, job_id
-from evalyard.records import Connection, Handle, Invocation, JobHeader, Need, NeedKind, Plan, PlannedFile
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.plans import Need, NeedKind, Plan
 from evalyard.states import JobState
 from evalyard.store.journal import Entry, Event
 from evalyard.store.runs import Store

@@ -229,10 +229,7 @@ def _views(gateway: Gateway, handles: Sequence[Handle]) -> dict[str, JobView]:
 
 def _observation(gateway: Gateway, handle: Handle, view: JobView) -> Observation:
     if view.state not in states.ENDED:
-        if view.state not in states.JOB_STATES:
-            return Observation(state=JobState.UNKNOWN, reason=f"the service calls it '{view.state}'")
-        state = states.JOB_STATES[view.state]
-        return Observation(state=state, reason="" if state is JobState.RUNNING else f"the service says {view.state}")
+        return states.live(view.state)
     home = home_of(gateway, handle)
     if home is not None and home.exit is not None:
         if home.late:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evalyard import JobState
+from evalyard import JobState, Observation
 
 JOB_STATES: Mapping[str, JobState] = {
     "Queueing": JobState.QUEUED,
@@ -57,3 +57,11 @@ HOPELESS = frozenset({"NoCapacity", "ConfigError"})
 
 CRASH_LOOP = 3
 """After how many ends of its program a model server is given up."""
+
+
+def live(word: str) -> Observation:
+    """Return what is known of a job that has not ended, from the service's word for it."""
+    state = JOB_STATES.get(word, JobState.UNKNOWN)
+    if state is JobState.UNKNOWN:
+        return Observation(state=state, reason=f"the service calls it '{word}'")
+    return Observation(state=state, reason="" if state is JobState.RUNNING else f"the service says {word}")

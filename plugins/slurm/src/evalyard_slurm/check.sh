@@ -34,14 +34,14 @@ while IFS= read -r source; do
   if [ ! -e "$source" ]; then row missing "$source"; fi
 done
 if [ $# -gt 0 ] && command -v sbatch >/dev/null 2>&1; then
+  partition=$(for flag; do case $flag in --partition=*) echo "${flag#*=}" ;; esac; done)
   # It asks for numbers of jobs and makes none.
   if said=$(printf '#!/bin/sh\n' | sbatch --test-only --export=NONE "$@" 2>&1); then
     row taken "$said"
   else
     row refused "$said"
+    row nodes "$(sinfo --noheader --format=%T ${partition:+"--partition=$partition"} 2>/dev/null | sort -u | tr '\n' ' ')"
   fi
-  partition=$(for flag; do case $flag in --partition=*) echo "${flag#*=}" ;; esac; done)
-  row nodes "$(sinfo --noheader --format=%T ${partition:+"--partition=$partition"} 2>/dev/null | sort -u | tr '\n' ' ')"
   row partition "$(scontrol show partition ${partition:+"$partition"} 2>/dev/null | tr '\n' ' ')"
 fi
 row end

@@ -17,7 +17,8 @@ _PASSING = re.compile(
 
 _COMMANDS = re.compile(r"\b(sbatch|squeue|sacct|scancel|scontrol|srun): |\b(slurm_load_jobs )?error: ")
 # What srun puts before a line, and what Slurm itself says there.
-_OF_SRUN = re.compile(r"^(\d+: )?(srun|slurmstepd-[^ ]*): .*|^\d+: ")
+_OF_SRUN = re.compile(r"^(\d+: )?(srun|slurmstepd(-[^ ]*)?): .*|^\d+: ")
+_OUT_OF_MEMORY = re.compile(r"slurmstepd.*: Detected .*oom[-_ ]kill", re.IGNORECASE)
 
 
 def plain(said: str) -> str:
@@ -32,8 +33,12 @@ def passes(said: str) -> bool:
 
 
 def server_words(line: str) -> str:
-    """Return what a model server said with a line of its log; empty = it is Slurm's."""
-    return _OF_SRUN.sub("", line)
+    """Return what a model server said with a line of its log; empty = it is Slurm's.
+
+    Of Slurm's, only that the server was killed for its memory is told: it cannot say so itself.
+    """
+    said = _OF_SRUN.sub("", line)
+    return "out of memory" if not said and _OUT_OF_MEMORY.search(line) else said
 
 
 def parse_queue(text: str) -> Iterable[JobRow]:

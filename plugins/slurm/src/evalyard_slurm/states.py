@@ -14,6 +14,7 @@ _SIGNALLED = 128
 _STOPPED = (JobState.CANCELLED, JobState.TIMED_OUT)
 
 _REQUEUED = "Slurm stopped it and put it back into its queue; resume the run to try again"
+_PUT_BACK = ("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT")
 
 _FAILED: Mapping[str, str] = {
     "BOOT_FAIL": "its node did not boot",
@@ -84,6 +85,7 @@ _NEVER = {
     "PartitionInactive": "the partition takes no jobs",
     "JobHeldAdmin": "an administrator holds it back",
     "JobHeldUser": "held back; to let it go: scontrol release",
+    "MaxMemPerLimit": "it wants more memory than is allowed, so that it may never begin",
     "BadConstraints": "no node is as it wants, so that it will never begin",
     "ReqNodeNotAvail": "a node that it wants is not available",
     "AccountNotAllowed": "the account may not use the partition",
@@ -104,7 +106,9 @@ def observe(handle: Handle, answer: BatchAnswer) -> Observation | None:
     ended = answer.exit_of(handle)
     if ended is not None:
         return _ended(handle, ended, said, answer)
-    if said is not None and not said.state.final:
+    if row is not None and said is not None and not said.state.final:
+        if said.state is JobState.QUEUED:
+            return _queued(said, row, begun=_has_begun(handle, answer))
         return answer.begun(handle, said)
     why = answer.noted(handle)
     if why is not None:
@@ -114,7 +118,28 @@ def observe(handle: Handle, answer: BatchAnswer) -> Observation | None:
         if late is None:
             return None
         return Observation(state=JobState.RUNNING, reason="it has ended; its files are not here yet") if late else said
+    if row is not None and said is not None and said.state is JobState.CANCELLED and not _has_begun(handle, answer):
+        # Without a word that is also what becomes of a job that its node could not start.
+        more = f" ({row.reason})" if _speaks(row) else f"; if nobody did that, why is in {_log(handle)}"
+        return evolve(said, reason=f"{said.reason} before it began{more}")
     return said if said is not None else answer.unmentioned(handle)
+
+
+def _has_begun(handle: Handle, answer: BatchAnswer) -> bool:
+    start = answer.starts.get(handle.name)
+    return start is not None and start.mark == handle.mark
+
+
+def _queued(said: Observation, row: JobRow, *, begun: bool) -> Observation:
+    """Return what is known of a job in the queue that has not written how it ended."""
+    if state_word(row.word) in _PUT_BACK or "requeued" in row.reason:
+        why = row.reason if _speaks(row) else state_word(row.word)
+        reason = _REQUEUED if begun else f"Slurm could not start it ({why}); resume the run to try again"
+        return Observation(state=JobState.FAILED, reason=reason)
+    if begun:
+        # It began after the queue was asked; or it was put back, which it tells itself as soon as it begins again.
+        return Observation(state=JobState.RUNNING, reason=f"it has begun, and Slurm has it in its queue: {row.reason}")
+    return said
 
 
 def _ended(handle: Handle, record: ExitRecord, said: Observation | None, answer: BatchAnswer) -> Observation:
@@ -166,7 +191,7 @@ def state_word(word: str) -> str:
 def _waiting(row: JobRow) -> str:
     reason = row.reason.strip("()")
     if reason in ("", "None"):
-        return ""
+        return "its nodes are made ready" if state_word(row.word) == "CONFIGURING" else ""
     known = _NEVER.get(reason.split(",")[0].split(" ")[0])
     return f"{reason}: {known}" if known else f"waits: {reason}"
 
@@ -180,8 +205,12 @@ def _failed(handle: Handle, row: JobRow) -> str:
         return f"Slurm could not start it: its folder {handle.data.get('directory', '')} is not there on the node"
     if row.reason == "JobLaunchFailure":
         return f"JobLaunchFailure: Slurm could not start it, or killed it; if there are last words: {_log(handle)}"
-    detail = row.reason if row.reason not in ("", "None") else f"exit code {row.exit_code}" if row.exit_code else ""
+    detail = row.reason if _speaks(row) else f"exit code {row.exit_code}" if row.exit_code else ""
     return f"Slurm says {word}{f' ({detail})' if detail else ''}; its last words are in {_log(handle)}"
+
+
+def _speaks(row: JobRow) -> bool:
+    return row.reason not in ("", "None")
 
 
 def _log(handle: Handle) -> str:

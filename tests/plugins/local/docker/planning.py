@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from evalyard import ConfigError, Job, Plan, ResultFile
-from evalyard.records import Server
+from evalyard.records.programs import Server
 from evalyard_local.docker.plans import plan_contained
 from evalyard_local.settings import Settings
 from tests.plugins.local.attempts import make_job, make_server

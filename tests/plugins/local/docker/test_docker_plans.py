@@ -23,7 +23,7 @@ from evalyard import (
     inside_script,
     inside_server_script,
 )
-from evalyard.records import SecretRef
+from evalyard.records.files import SecretRef
 from evalyard_local.docker.images import image_need
 from evalyard_local.docker.plans import plan_contained
 from evalyard_local.settings import Keep, Pull

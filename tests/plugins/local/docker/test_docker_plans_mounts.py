@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 
 from evalyard import Mounts, PlannedFile
-from evalyard.records import Mount, SecretRef
+from evalyard.records.files import SecretRef
+from evalyard.records.programs import Mount
 from evalyard_local.docker.plans import plan_contained
 from tests.plugins.local.docker.planning import (
     SETTINGS,

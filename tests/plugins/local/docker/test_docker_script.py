@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from evalyard.harness.script import job_script
-from evalyard.records import Server
+from evalyard.records.programs import Server
 from evalyard_local.docker.script import (
     Bind,
     Container,

@@ -35,13 +35,14 @@ submit() {
     row refused "$name" "cannot write in $folder/$record"
     return
   fi
-  if answer=$(eval "$command" 2>"$record/said" </dev/null 9>&-); then
+  # In the subshell's place, and its complaints in one file for all: a process and a file less for each job.
+  if answer=$(eval "exec $command" 2>"$run_dir/.said" </dev/null 9>&-); then
     # All lines, which wrappers add to: with what core takes for their ends.
     case $answer in *"$newline"* | *"$tab"*) answer=$(printf '%s' "$answer" | tr '\n\t' '\036 ') ;; esac
     note_job
     row job "$name" "$answer"
   else
-    row refused "$name" "$(cat "$record/said")${answer:+ $answer}"
+    row refused "$name" "$(cat "$run_dir/.said")${answer:+ $answer}"
   fi
 }
 

@@ -1,4 +1,4 @@
-"""evalyard.records: what derives from fields, and that stored records outlive versions."""
+"""evalyard.records: that stored records outlive versions, and are frozen."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ import json
 import attrs
 import pytest
 
-from evalyard.records import (
-    Binding,
-    Connection,
-    Handle,
-    Harness,
-    Invocation,
-    Job,
-    JobHeader,
-    Need,
-    NeedKind,
-    Plan,
-    PlannedFile,
-    SecretRef,
-)
-from evalyard.specs import EndpointSpec, Section, TaskSpec
+from evalyard.records.connections import Connection
+from evalyard.records.files import PlannedFile, SecretRef
+from evalyard.records.handles import Handle
+from evalyard.records.invocations import Invocation, JobHeader
+from evalyard.records.plans import Binding, Need, NeedKind, Plan
+from evalyard.specs import Section
 from evalyard.store.journal import converter
 
 INVOCATION = Invocation(
@@ -80,36 +71,3 @@ def test_records_are_frozen_and_built_by_keyword() -> None:
         HANDLE.name = "other"  # type: ignore[misc]
     with pytest.raises(TypeError):
         Handle("name", "mark")  # type: ignore[call-arg]
-
-
-def test_a_job_derives_its_id_name_and_directory() -> None:
-    job = Job(
-        invocation="a1b2c3d4",
-        number=2,
-        attempt=3,
-        mark="m",
-        task=TaskSpec(name="mmlu"),
-        harness=Harness(name="command", script="true"),
-        endpoint=EndpointSpec(),
-        run_dir="/out/run",
-        folder="mmlu",
-    )
-    assert (job.id, job.name, job.directory) == ("a1b2c3d4.2", "ey-a1b2c3d4-2-3", "/out/run/mmlu")
-
-
-def test_equal_connections_share_a_key_whatever_the_order_of_their_address() -> None:
-    one = Connection(executor="slurm", address={"host": "h", "user": "u"})
-    other = Connection(executor="slurm", address={"user": "u", "host": "h"})
-    assert one.key == other.key
-    assert one.key != Connection(executor="slurm", address={"host": "h"}).key
-    assert one.key != Connection(executor="local", address=one.address).key
-
-
-def test_files_and_environments_last_while_servers_and_resources_are_released() -> None:
-    assert [kind for kind in NeedKind if kind.lasting] == [NeedKind.FILES, NeedKind.ENVIRONMENT]
-
-
-def test_an_invocation_finds_its_job_by_number() -> None:
-    assert INVOCATION.job(2).task == "mmlu"
-    with pytest.raises(KeyError):
-        INVOCATION.job(3)
