@@ -81,9 +81,9 @@ def test_ssh_answers_again_after_every_connection_was_dropped(login: Login) -> N
 
 
 def test_jobs_survive_the_daemon_of_their_node(cluster: Cluster, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    job = cluster.submit(f"until [ -e {gate} ]; do sleep 0.1; done", "--nodelist=n2")
-    cluster.await_state(job, "RUNNING")
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    job = cluster.submit(f"touch {begun}; until [ -e {gate} ]; do sleep 0.1; done", "--nodelist=n2")
+    wait_until(begun.exists, "the job's own first command")  # it is called RUNNING while its prolog runs
     cluster.kill_slurmd("n2")
     cluster.start_slurmd("n2")
     gate.touch()
