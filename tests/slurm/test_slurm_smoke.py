@@ -12,7 +12,7 @@ FRAGILE_PODMAN = """\
 #!/bin/sh
 if [ "$1" = stop ] && [ "$(cat /run/stops 2>/dev/null | wc -l)" -lt 3 ]; then
   echo once more >>/run/stops
-  kill -s TERM $$
+  exit 143
 elif [ "$1" = run ]; then
   shift
   set -- run --sig-proxy=false "$@"
@@ -44,14 +44,28 @@ def test_a_model_is_served_in_containers_of_the_job(yard: SlurmYard, podman_pyth
     assert containers(yard) == []
 
 
-def test_containers_end_with_their_job(yard: SlurmYard, podman_busybox: str) -> None:
-    task = yard.task("one", "touch /results/started; sleep 600", container=podman_busybox)
-    invocation = yard.run(yard.config(task, execution={"container_runtime": "podman"}))
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (["scancel", "{job}"], ("CANCELLED", "cancelled")),
+        (["scancel", "--signal=KILL", "{job}"], ("CANCELLED", "cancelled")),
+        (["scontrol", "update", "jobid={job}", "EndTime=now+20"], ("TIMED_OUT", "it met its walltime of 00:20:00")),
+        (["scontrol", "update", "nodename=n1", "state=down", "reason=test"], ("FAILED", "its node failed (NodeDown)")),
+    ],
+    ids=["cancelled", "killed", "walltime", "node"],
+)
+def test_containers_end_with_their_job(
+    yard: SlurmYard, podman_busybox: str, end: list[str], told: tuple[str, str]
+) -> None:
+    command = "trap '' TERM; touch /results/started; while :; do sleep 1; done"
+    task = yard.task("one", command, container=podman_busybox)
+    invocation = yard.run(yard.config(task, execution={"container_runtime": "podman", **yard.on("n1")}))
     started = yard.run_dir(invocation) / "one" / "artifacts" / "started"
     until(started.exists, lambda: f"{yard.jobs(invocation)}")
     assert len(containers(yard)) == 1
-    yard.cluster.ask("scancel", yard.job(invocation))
-    assert yard.ends(invocation) == {"one": ("CANCELLED", "cancelled")}
+    job = yard.job(invocation)
+    yard.cluster.ask(*(word.format(job=job) for word in end))
+    assert yard.ends(invocation) == {"one": told}
     until(lambda: not containers(yard), lambda: f"no containers: {containers(yard)}")
 
 

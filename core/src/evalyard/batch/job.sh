@@ -10,7 +10,7 @@ note() { if [ -n "$record" ]; then printf '%s\t%s\n' "$1" "$2" >"$record/why"; f
 record='' child='' stopping=''
 stop() {
   stopping=yes
-  # Before run.sh listens it can lose a signal, or die of it without a word. It looks for this file, and so does evalyard.
+  # Before run.sh listens it can lose a signal, or die of it without a word: it looks for this, and so does evalyard.
   if [ -n "$record" ]; then true >"$record/stop"; fi
   if [ -n "$child" ]; then kill -s TERM "$child" 2>/dev/null; fi
 }
